@@ -1,0 +1,1 @@
+"""Owns the loop: snapshot, plan, status, desired-replicas metric."""

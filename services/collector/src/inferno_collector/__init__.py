@@ -1,0 +1,1 @@
+"""Gathers inventory, SLO classes, accelerator costs and load into snapshots."""

@@ -1,0 +1,5 @@
+"""Command line of the collector."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=False, add_completion=False)

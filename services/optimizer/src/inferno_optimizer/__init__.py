@@ -1,0 +1,1 @@
+"""Turns a snapshot into the cheapest plan that keeps every SLO."""

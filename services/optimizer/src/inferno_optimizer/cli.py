@@ -1,0 +1,5 @@
+"""Command line of the optimizer."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=False, add_completion=False)

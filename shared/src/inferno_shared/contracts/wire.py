@@ -1,0 +1,63 @@
+"""What every wire type has in common: immutable, finite numbers only, tolerant of newer writers.
+
+A reader accepts fields that it does not know, so that services can be upgraded one at a time, but never in
+silence: `unknown_fields` names them, and the optimizer reports them (a misspelt what-if must not pass as a
+default).
+"""
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Final = "1"
+
+MAX_VARIANTS = 20_000
+MAX_NODES = 20_000
+MAX_PROFILES_PER_VARIANT = 64
+MAX_BATCH_SIZE = 8_192
+
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, le=1e12)]
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class WireModel(BaseModel):
+    """Base of every wire type: frozen, no NaN or infinity, unknown fields kept aside for `unknown_fields`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, ser_json_inf_nan="null")
+
+
+class Problem(WireModel):
+    """Something that one object suffers from and an operator can mend. It never stops the others."""
+
+    subject: str = Field(
+        description="What it is about: 'VariantAutoscaling ns/name', 'Node n1', 'ConfigMap key'"
+    )
+    reason: str = Field(description="CamelCase word for machines, such as MetricsMissing")
+    message: str = Field(description="What is wrong, the number or field that decided, and what to do")
+
+
+def unknown_fields(model: BaseModel, path: str = "") -> Iterator[tuple[str, str | None]]:
+    """Yield (path, closest known name or None) for each field of `model` that its type does not define.
+
+    Example: a snapshot whose first variant says `min_replica` yields
+    `("variants[0].min_replica", "min_replicas")`.
+    """
+    known = type(model).model_fields
+    for name in model.model_extra or {}:
+        closest = difflib.get_close_matches(name, known, n=1)
+        yield f"{path}{name}", closest[0] if closest else None
+    for name in known:
+        yield from _unknown_within(getattr(model, name), f"{path}{name}")
+
+
+def _unknown_within(value: Any, path: str) -> Iterator[tuple[str, str | None]]:  # noqa: ANN401 - any field's value
+    if isinstance(value, BaseModel):
+        yield from unknown_fields(value, f"{path}.")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _unknown_within(item, f"{path}[{index}]")
