@@ -1,0 +1,57 @@
+# Everything a contributor runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DISTRIBUTIONS := shared services/collector services/optimizer services/actuator
+SOURCES := shared/src services/collector/src services/optimizer/src services/actuator/src hack tests
+SERVICES := collector optimizer actuator
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-package inferno-shared --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench schemas lock clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n  make demo DEMO=short   the demo in under 3 minutes\n  make demo KEEP=1       leave it running, to be used with kubectl, curl and loadgen\n'
+
+install: $(STAMP) ## Create .venv with everything locked by hash
+
+$(STAMP): requirements/dev.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked requirements into $(VENV) (about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e %)
+	@touch $@
+
+demo: $(STAMP) ## The seed's scenario on a laptop: 1 -> 4 replicas under load, and back to 1
+	@$(BIN)/python -m hack.demo $(if $(filter short,$(DEMO)),--short) $(if $(KEEP),--keep)
+
+test: $(STAMP) ## All tests that need nothing but Python (under 3 minutes)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(STAMP) ## ruff with all rules, mypy --strict, import contracts, formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Tables of speed and memory, each beside its alternative in the same run
+	@for program in tests/bench/bench_*.py; do $(BIN)/python $$program || exit 1; done
+
+schemas: $(STAMP) ## Publish the JSON schema of the wire contracts in docs/schemas
+	@$(BIN)/python -m inferno_shared.contracts.schema docs/schemas
+
+lock: $(STAMP) ## Lock every requirement with hashes again
+	@for service in $(SERVICES); do $(COMPILE) services/$$service/pyproject.toml -o requirements/$$service.txt || exit 1; done
+	@$(COMPILE) requirements/dev.in $(SERVICES:%=services/%/pyproject.toml) -o requirements/dev.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
