@@ -27,7 +27,7 @@ $(STAMP): requirements/dev.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
 	@touch $@
 
 demo: $(STAMP) ## The seed's scenario on a laptop: 1 -> 4 replicas under load, and back to 1
-	@$(BIN)/python -m hack.demo $(if $(filter short,$(DEMO)),--short) $(if $(KEEP),--keep)
+	@PYTHONPATH=hack $(BIN)/python -m demo $(if $(filter short,$(DEMO)),--short) $(if $(KEEP),--keep)
 
 test: $(STAMP) ## All tests that need nothing but Python (under 3 minutes)
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)

@@ -1,0 +1,1 @@
+"""The demo: the seed's scenario on one machine, through the production services."""
