@@ -1,0 +1,230 @@
+"""A local copy of a collection, kept current by list and watch: no decision waits for the API server.
+
+It resumes from the last version that it saw, lists again when that version is too old (410), waits between
+failures with exponential back-off and jitter, and always knows how stale it is and why.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+import structlog
+
+from inferno_shared.errors import (
+    GoneError,
+    KubernetesError,
+    MalformedObjectError,
+    UnavailableError,
+    UnreachableError,
+)
+from inferno_shared.kubernetes.backoff import Backoff
+from inferno_shared.kubernetes.client import JsonObject, KubernetesClient
+from inferno_shared.kubernetes.resources import Resource
+from inferno_shared.kubernetes.watching import WatchEvent
+
+T = TypeVar("T")
+Key = tuple[str, str]
+
+WATCH_SECONDS = 300
+SHORT_WATCH_SECONDS = 1.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ResourceCache(Generic[T]):
+    """Parsed objects by (namespace, name); cluster-scoped ones by ("", name).
+
+    An object that `parse` refuses is in `malformed` with the reason, not in `objects`, and stops no other.
+    `on_change` is called after each change that a reader could see.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        resource: Resource,
+        parse: Callable[[JsonObject], T],
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        on_change: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._parse = parse
+        self._namespace = namespace
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._on_change = on_change
+        self._clock = clock
+        self._backoff = backoff or Backoff()
+        self._sleep = sleep
+        self._objects: dict[Key, T] = {}
+        self._malformed: dict[Key, str] = {}
+        self._versions: dict[Key, str] = {}
+        self._resource_version: str | None = None
+        self._synced = asyncio.Event()
+        self._connected = False
+        self._last_contact: float | None = None
+        self._problem: str | None = "not read yet"
+
+    @property
+    def objects(self) -> Mapping[Key, T]:
+        """The current objects: a live, read-only view."""
+        return MappingProxyType(self._objects)
+
+    @property
+    def malformed(self) -> Mapping[Key, str]:
+        """The objects that could not be read, and why."""
+        return MappingProxyType(self._malformed)
+
+    @property
+    def synced(self) -> bool:
+        """Whether the collection was read at least once."""
+        return self._synced.is_set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the cache is not following the API server at present; None when it is."""
+        return self._problem
+
+    def stale_seconds(self, now: float) -> float:
+        """How long ago the API server was last heard, by the cache's clock: 0 while a watch is open."""
+        if self._connected:
+            return 0.0
+        return math.inf if self._last_contact is None else max(0.0, now - self._last_contact)
+
+    async def wait_until_synced(self, timeout_seconds: float) -> None:
+        """Return after the first complete list. Raises UnreachableError with the reason after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._synced.wait()
+        except TimeoutError as error:
+            raise UnreachableError(
+                f"{self._resource.plural} were not read within {timeout_seconds:g} s: {self._problem}"
+            ) from error
+
+    async def run(self) -> None:
+        """Follow the collection until cancelled."""
+        while True:
+            delay_seconds = await self._follow()
+            if delay_seconds:
+                await self._sleep(delay_seconds)
+
+    async def _follow(self) -> float:
+        """List if needed and watch once; return how long to wait before the next time."""
+        started = self._clock()
+        failed = True
+        try:
+            if self._resource_version is None:
+                await self._read_all()
+            failed = not await self._watch(self._resource_version or "")
+        except GoneError as error:
+            log.info("watch too old, listing again", resource=self._resource.plural, reason=str(error))
+            self._resource_version = None
+        except KubernetesError as error:
+            self._report(error)
+        finally:
+            self._connected = False
+        lasted = self._problem is None and self._clock() - started >= SHORT_WATCH_SECONDS
+        if lasted or not failed:
+            self._backoff.reset()
+            return 0.0
+        return self._backoff.next_seconds()
+
+    async def _read_all(self) -> None:
+        listing = await self._client.list(
+            self._resource,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        present = {_key(raw) for raw in listing.items}
+        changed = [self._forget(key) for key in list(self._versions) if key not in present]
+        changed += [self._store(raw) for raw in listing.items]
+        self._resource_version = listing.resource_version
+        self._heard()
+        first = not self._synced.is_set()
+        self._synced.set()
+        if first or any(changed):
+            self._notify()
+
+    async def _watch(self, resource_version: str) -> bool:
+        """Follow changes until the watch ends; whether it brought any."""
+        stream = self._client.watch(
+            self._resource,
+            self._namespace,
+            resource_version=resource_version,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            timeout_seconds=WATCH_SECONDS,
+        )
+        self._connected = True
+        brought = False
+        async with aclosing(stream):
+            async for event in stream:
+                self._heard()
+                brought = True
+                self._apply(event)
+        self._heard()
+        return brought
+
+    def _apply(self, event: WatchEvent) -> None:
+        self._resource_version = event.resource_version or self._resource_version
+        if event.type == "BOOKMARK":
+            return
+        changed = self._forget(_key(event.object)) if event.type == "DELETED" else self._store(event.object)
+        if changed:
+            self._notify()
+
+    def _store(self, raw: JsonObject) -> bool:
+        key = _key(raw)
+        version = str((raw.get("metadata") or {}).get("resourceVersion") or "")
+        if version and self._versions.get(key) == version:
+            return False
+        self._versions[key] = version
+        try:
+            parsed = self._parse(raw)
+        except MalformedObjectError as error:
+            self._malformed[key] = str(error)
+            self._objects.pop(key, None)
+        else:
+            self._objects[key] = parsed
+            self._malformed.pop(key, None)
+        return True
+
+    def _forget(self, key: Key) -> bool:
+        known = self._versions.pop(key, None) is not None
+        self._objects.pop(key, None)
+        self._malformed.pop(key, None)
+        return known
+
+    def _heard(self) -> None:
+        self._last_contact = self._clock()
+        if self._problem is not None and self._synced.is_set():
+            log.info("following again", resource=self._resource.plural)
+        self._problem = None
+
+    def _report(self, error: KubernetesError) -> None:
+        """Remember why; anything but a connection failure casts doubt on our version, so list again."""
+        if not isinstance(error, UnreachableError | UnavailableError):
+            self._resource_version = None
+        if str(error) != self._problem:
+            log.warning("not following", resource=self._resource.plural, reason=str(error))
+        self._problem = str(error)
+
+    def _notify(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
+
+
+def _key(raw: JsonObject) -> Key:
+    metadata = raw.get("metadata") or {}
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
