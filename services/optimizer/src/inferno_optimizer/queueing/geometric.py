@@ -1,0 +1,47 @@
+"""Closed sums of a truncated geometric sequence: the tail of the chain, however long the waiting room is.
+
+Above N requests every departure has rate mu(N), so p_{N+j} = p_N q^j with q = lambda / mu(N), j = 0 .. R.
+"""
+
+import numpy as np
+
+from inferno_optimizer.queueing.arrays import FloatArray
+
+_SERIES_BELOW = 0.5
+
+
+def scaled_sum(log_ratio: FloatArray, terms: FloatArray) -> FloatArray:
+    """Sum of r^j over j = 0 .. terms - 1, with r = exp(-|log_ratio|): between 0 and `terms`.
+
+    For q > 1 the sum of q^j is q^(terms - 1) times this (the same terms counted from the largest).
+    """
+    a = -np.abs(log_ratio)
+    flat = a == 0
+    return np.where(flat, terms, np.expm1(terms * a) / np.expm1(np.where(flat, -1.0, a)))
+
+
+def mean_index(log_ratio: FloatArray, terms: FloatArray) -> FloatArray:
+    """Mean of j = 0 .. terms - 1 under weights q^j (`terms` >= 1).
+
+    With a = -log q > 0 and M terms it is 1/(e^a - 1) - M/(e^(aM) - 1). Both parts have a pole at a = 0 that
+    cancels; below a = 0.5 they are computed without it. For q > 1 the sequence is counted from its end.
+    """
+    a = np.abs(log_ratio)
+    near = _bose_without_pole(a) - terms * _bose_without_pole(a * terms)
+    far = _bose(a) - terms * _bose(a * terms)
+    mean = np.maximum(np.where(a < _SERIES_BELOW, near, far), 0.0)
+    return np.where(log_ratio > 0, terms - 1 - mean, mean)
+
+
+def _bose(a: FloatArray) -> FloatArray:
+    """1/(e^a - 1) for a >= 0.5; smaller values of a are the caller's to discard."""
+    a = np.clip(a, _SERIES_BELOW, 700.0)
+    return 1.0 / np.expm1(a)
+
+
+def _bose_without_pole(a: FloatArray) -> FloatArray:
+    """1/(e^a - 1) - 1/a, by its Bernoulli series below 0.5 (error < 1e-13)."""
+    s = np.minimum(a, _SERIES_BELOW)
+    s2 = s * s
+    series = -0.5 + s / 12 * (1 - s2 / 60 * (1 - s2 / 42 * (1 - s2 / 40 * (1 - s2 * 5 / 198))))
+    return np.where(a < _SERIES_BELOW, series, _bose(a) - 1.0 / np.maximum(a, _SERIES_BELOW))

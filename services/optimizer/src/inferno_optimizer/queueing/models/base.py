@@ -1,0 +1,51 @@
+"""What a performance model has to say; everything else about queues is the same for all of them.
+
+A model tells how fast a batch is served (that makes the chain) and turns the chain's state into latencies.
+It holds a block of R pairs: parameters have shape (R, 1), so that they meet batches of shape (R, k) or (k,).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from inferno_optimizer.queueing.arrays import FloatArray
+from inferno_optimizer.queueing.chain import State
+from inferno_optimizer.queueing.pair import Pair
+
+
+class PerformanceModel(ABC):
+    """Formulas of one model, for R pairs; times are ms."""
+
+    default_queue_per_batch: ClassVar[int]
+    """Waiting room K - N in multiples of N, for a pair that leaves it open."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self.input_tokens = np.array([[pair.input_tokens] for pair in pairs], dtype=np.float64)
+        self.output_tokens = np.array([[pair.output_tokens or 1.0] for pair in pairs], dtype=np.float64)
+
+    @abstractmethod
+    def service_ms(self, batch: FloatArray) -> FloatArray:
+        """Time in service of a request while `batch` are served; it makes mu(n) = n / service."""
+
+    @abstractmethod
+    def step_ms(self, batch: FloatArray) -> FloatArray:
+        """Time of one decode step, from one token of a request to its next, at `batch` requests."""
+
+    @abstractmethod
+    def itl_ms(self, state: State) -> FloatArray:
+        """Mean inter-token latency, shape (R,)."""
+
+    @abstractmethod
+    def prefill_ms(self, state: State) -> FloatArray:
+        """Mean time from the end of the wait to the first token, shape (R,): TTFT = W + this."""
+
+    @abstractmethod
+    def utilization(self, state: State) -> FloatArray:
+        """How much of the replica is in use, 0 .. 1, shape (R,)."""
+
+
+def column(pairs: Sequence[Pair], name: str) -> FloatArray:
+    """One parameter of every pair, shape (R, 1)."""
+    return np.array([[getattr(pair.parameters, name)] for pair in pairs], dtype=np.float64)

@@ -1,0 +1,155 @@
+"""How a latency target is compared with the chain. A new reading is a class here and a line in its registry.
+
+A reading answers two questions for a block of R pairs: is the target met (asked at every step of a bisection,
+so it must be cheap), and which latency does it see (asked to explain a miss).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from inferno_optimizer.queueing.arrays import BoolArray, FloatArray
+from inferno_optimizer.queueing.chain import State
+from inferno_optimizer.queueing.models import PerformanceModel
+from inferno_optimizer.queueing.waiting import quantile_ms, survival
+from inferno_shared.contracts import ItlReading, TtftReading
+
+
+@dataclass(frozen=True)
+class Reading(ABC):
+    """Base of every reading; `percentile` is between 0 and 1."""
+
+    percentile: float
+
+    @abstractmethod
+    def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
+        """The latency that the target is held against, shape (R,)."""
+
+    def met(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> BoolArray:
+        """Whether it is within the target, shape (R,)."""
+        within: BoolArray = self.value_ms(model, state) <= target_ms
+        return within
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What the latency is, to follow its number in a sentence."""
+
+
+class MeanTtft(Reading):
+    """W + prefill: upstream's later reading. About a third of the requests exceed it."""
+
+    def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
+        """Mean wait and mean prefill."""
+        return state.wait_ms + model.prefill_ms(state)
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return "mean wait and prefill"
+
+
+class ExponentialTtft(Reading):
+    """W ln(1 / (1 - p)) + prefill: the p-quantile if the wait were exponential; ln 20 = 3.0 at p = 0.95.
+
+    Models B and C add the mean prefill to the wait's quantile.
+    """
+
+    def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
+        """Stretched mean wait and mean prefill."""
+        return -math.log1p(-self.percentile) * state.wait_ms + model.prefill_ms(state)
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return f"{self.percentile * 100:g}th percentile of an exponential wait, and prefill"
+
+
+class ExactTtft(Reading):
+    """The p-quantile of the chain's own waiting time, + prefill.
+
+    The prefill of models B and C (and the first decode step of C) is added at its mean, that of the effective
+    batch: it varies little beside the wait, and the chain holds no joint law of the two. So the sum is the
+    quantile of a wait followed by a fixed prefill.
+    """
+
+    def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
+        """Quantile of the wait and mean prefill."""
+        return quantile_ms(state, self.percentile) + model.prefill_ms(state)
+
+    def met(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> BoolArray:
+        """P(wait > target - prefill) <= 1 - p, which needs no search for the quantile."""
+        left_ms = target_ms - model.prefill_ms(state)
+        return (left_ms >= 0) & (survival(state, left_ms) <= 1.0 - self.percentile)
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return f"{self.percentile * 100:g}th percentile of the wait, and prefill"
+
+
+class MeanItl(Reading):
+    """The model's mean ITL; about half of the tokens of a replica sized exactly to it are slower."""
+
+    def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
+        """Mean ITL."""
+        return model.itl_ms(state)
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return "mean"
+
+
+class QuantileItl(Reading):
+    """The p-quantile of the step that a token sees.
+
+    With s = min(n, N) in service, tokens come at rate s / step(s), so a token sees s with probability
+    proportional to P(s) s / step(s).
+    """
+
+    def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
+        """The least step that a share p of the tokens does not exceed."""
+        steps, tokens = _tokens_by_step(model, state)
+        order = np.argsort(steps, axis=1, kind="stable")
+        cumulative = np.cumsum(np.take_along_axis(tokens, order, axis=1), axis=1)
+        enough = cumulative >= self.percentile * cumulative[:, -1:]
+        first = np.take_along_axis(order, enough.argmax(axis=1)[:, None], axis=1)
+        return np.take_along_axis(steps, first, axis=1)[:, 0]
+
+    def met(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> BoolArray:
+        """A share p of the tokens has a step within the target."""
+        steps, tokens = _tokens_by_step(model, state)
+        total = tokens.sum(axis=1)
+        tokens[steps > target_ms[:, None]] = 0.0
+        enough: BoolArray = tokens.sum(axis=1) >= self.percentile * total
+        return enough
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return f"{self.percentile * 100:g}th percentile over tokens"
+
+
+def _tokens_by_step(model: PerformanceModel, state: State) -> tuple[FloatArray, FloatArray]:
+    """Steps at 1 .. width in service and the tokens made there, each of shape (R, width).
+
+    Column N - 1 holds the state N and its tail; columns above N hold nothing.
+    """
+    rows, width = state.weights.shape
+    batch = np.arange(1, width + 1, dtype=np.float64)
+    steps = model.step_ms(batch)
+    weights = np.zeros((rows, width))
+    weights[:, :-1] = state.weights[:, 1:]
+    weights[np.arange(rows), state.chain.n.astype(np.int64) - 1] = state.tail
+    weights *= batch
+    weights /= steps
+    return steps, weights
+
+
+TTFT_READINGS: Final[dict[TtftReading, type[Reading]]] = {
+    TtftReading.EXPONENTIAL: ExponentialTtft,
+    TtftReading.MEAN: MeanTtft,
+    TtftReading.EXACT: ExactTtft,
+}
+ITL_READINGS: Final[dict[ItlReading, type[Reading]]] = {
+    ItlReading.MEAN: MeanItl,
+    ItlReading.QUANTILE: QuantileItl,
+}
