@@ -1,4 +1,4 @@
-"""Which cluster, with which credentials: an explicit kubeconfig, $KUBECONFIG, ~/.kube/config, the pod's account.
+"""Which cluster, and as whom: an explicit kubeconfig, $KUBECONFIG, ~/.kube/config, or the pod's account.
 
 Tokens are refreshed: the pod's account token by the `kubernetes` package, those of a kubeconfig (token files,
 exec plugins, OpenID) here, at most once a minute.
@@ -24,17 +24,9 @@ LOOPBACK_HOSTS = ("127.", "localhost", "::1")
 async def configured_api(kubeconfig: str | None = None) -> ApiClient:
     """Return an `ApiClient` for the chosen cluster. Raises ConfigurationError saying where it looked."""
     configuration = Configuration()
-    chosen = kubeconfig or os.environ.get("KUBECONFIG")
+    chosen = _chosen_file(kubeconfig)
     if chosen:
-        missing = [
-            path for path in chosen.split(os.pathsep) if path and not Path(path).expanduser().is_file()
-        ]
-        if missing:
-            origin = "--kubeconfig" if kubeconfig else "KUBECONFIG"
-            raise ConfigurationError(f"{origin} names {missing[0]}, which is not a file")
         await _load_file(chosen, configuration)
-    elif (default := Path.home() / ".kube" / "config").is_file():
-        await _load_file(str(default), configuration)
     else:
         _load_account(configuration)
     # Go's clients never send loopback addresses through $HTTP_PROXY; neither do we.
@@ -42,19 +34,35 @@ async def configured_api(kubeconfig: str | None = None) -> ApiClient:
     return ApiClient(configuration)
 
 
+def _chosen_file(kubeconfig: str | None) -> str | None:
+    """Return the kubeconfig (or several, as in $KUBECONFIG) to use; None for the pod's account."""
+    chosen = kubeconfig or os.environ.get("KUBECONFIG")
+    if not chosen:
+        default = Path.home() / ".kube" / "config"
+        return str(default) if default.is_file() else None
+    for path in filter(None, chosen.split(os.pathsep)):
+        if not Path(path).expanduser().is_file():
+            origin = "the kubeconfig given" if kubeconfig else "KUBECONFIG"
+            raise ConfigurationError(f"{origin} names {path}, which is not a file")
+    return chosen
+
+
 async def _load_file(path: str, configuration: Configuration) -> None:
     try:
-        loader = await load_kube_config(
+        loader = await load_kube_config(  # type: ignore[no-untyped-call] # partly typed package
             config_file=path, client_configuration=configuration, persist_config=False
         )
     except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"kubeconfig {path} is not usable: {error}") from error
-    configuration.refresh_api_key_hook = _refresh(loader.load_and_set, time.monotonic)
+    hook: Any = _refresh(loader.load_and_set, time.monotonic)
+    configuration.refresh_api_key_hook = hook
 
 
 def _load_account(configuration: Configuration) -> None:
     try:
-        load_incluster_config(client_configuration=configuration)
+        load_incluster_config(  # type: ignore[no-untyped-call] # partly typed package
+            client_configuration=configuration
+        )
     except ConfigException as error:
         raise ConfigurationError(
             "no cluster to talk to: KUBECONFIG is not set, ~/.kube/config does not exist, and there is no "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from inferno_shared.errors import (
     ConflictError,
@@ -16,7 +17,18 @@ from inferno_shared.errors import (
 from inferno_shared.kubernetes.resources import Resource
 
 SHOWN_CHARACTERS = 300
-SERVER_ERROR = 500
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 401, 403, 404, 429, 500
+BY_STATUS: Final[Mapping[int, type[KubernetesError]]] = {
+    400: InvalidError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    413: InvalidError,
+    415: InvalidError,
+    422: InvalidError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +74,20 @@ def failure(
 ) -> KubernetesError:
     """Return the error for `status` and the API server's own message."""
     said = f"{operation}: {message[:SHOWN_CHARACTERS] or 'no message'} (HTTP {status})"
-    match status:
-        case 401:
-            return UnauthorizedError(
-                f"{said}; the credentials are not accepted: check the kubeconfig's user or the pod's "
-                "service account token",
-                status=status,
-            )
-        case 403:
-            return ForbiddenError(f"{said}; {operation.missing_rule}", status=status)
-        case 404:
-            return NotFoundError(_not_found(operation, said), status=status)
-        case 409:
-            return ConflictError(said, status=status)
-        case 410:
-            return GoneError(said, status=status)
-        case 400 | 413 | 415 | 422:
-            return InvalidError(said, status=status)
-        case 429:
-            return UnavailableError(said, status=status, retry_after_seconds=_retry_after(headers))
-    if status >= SERVER_ERROR:
+    if status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
         return UnavailableError(said, status=status, retry_after_seconds=_retry_after(headers))
-    return KubernetesError(said, status=status)
+    return BY_STATUS.get(status, KubernetesError)(said + _advice(operation, status), status=status)
 
 
-def _not_found(operation: Operation, said: str) -> str:
-    if operation.resource is not None and operation.name is None:
+def _advice(operation: Operation, status: int) -> str:
+    if status == UNAUTHORIZED:
+        return "; check the credentials: the kubeconfig's user, or the pod's service account token"
+    if status == FORBIDDEN:
+        return f"; {operation.missing_rule}"
+    if status == NOT_FOUND and operation.resource is not None and operation.name is None:
         api = operation.resource.api_version
-        return f"{said}; the API server does not serve {operation.resource.plural} of {api}: is it installed?"
-    return said
+        return f"; the API server does not serve {operation.resource.plural} of {api}: is it installed?"
+    return ""
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Leader election by a coordination.k8s.io Lease: one writer at a time, and a count that fences a deposed one.
+"""Leader election by a coordination.k8s.io Lease: one writer at a time, and a count to fence a deposed one.
 
 A holder that cannot renew stops being leader before its lease can be taken: it counts from the moment it sent
 the last successful renewal, on its own monotonic clock. Others wait a whole lease duration in which the lease

@@ -9,7 +9,7 @@ LABEL_ACCELERATOR: Final = "inference.optimization/acceleratorName"
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource type. Example: `PODS.path("llm-d-sim", "p-0")` is /api/v1/namespaces/llm-d-sim/pods/p-0."""
+    """One resource type. Example: `PODS.path("ns", "p-0")` is /api/v1/namespaces/ns/pods/p-0."""
 
     group: str
     version: str

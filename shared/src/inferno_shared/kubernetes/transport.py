@@ -94,7 +94,7 @@ class ApiClientTransport:
             sock_read=request.timeout.silence_seconds,
         )
         try:
-            answer = await self._api.rest_client.request(
+            answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call] # partly typed package
                 method, URL(url, encoded=True), headers=headers, body=body, _request_timeout=timeout
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -106,7 +106,7 @@ class ApiClientTransport:
 
     async def close(self) -> None:
         """Close the connection pool."""
-        await self._api.close()
+        await self._api.close()  # type: ignore[no-untyped-call] # partly typed package
         await asyncio.sleep(0)  # lets the transports of the pool finish their own closing
 
 

@@ -1,7 +1,7 @@
 """The watch protocol: one JSON object per line, cut into events, with its errors told apart."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -28,7 +28,7 @@ class WatchEvent:
         return version if isinstance(version, str) and version else None
 
 
-async def lines(chunks: AsyncIterator[bytes], operation: Operation) -> AsyncIterator[bytes]:
+async def lines(chunks: AsyncIterator[bytes], operation: Operation) -> AsyncGenerator[bytes, None]:
     """Cut the stream into lines. Raises UnreachableError when it ends in the middle of one."""
     pending = bytearray()
     async for chunk in chunks:
@@ -58,4 +58,4 @@ def decode_event(line: bytes, operation: Operation) -> WatchEvent:
         raise failure(operation, code if isinstance(code, int) else 500, text)
     if kind not in EVENT_TYPES or not isinstance(body, dict):
         raise KubernetesError(f"{operation}: unknown watch event {kind!r}")
-    return WatchEvent(cast(WatchEventType, kind), body)
+    return WatchEvent(cast("WatchEventType", kind), body)

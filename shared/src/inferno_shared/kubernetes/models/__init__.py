@@ -1,4 +1,4 @@
-"""Light models of the objects that we read: only the fields in use, frozen, parsed from raw JSON in microseconds.
+"""Light models of the objects that we read: only the fields in use, frozen, quick to parse from raw JSON.
 
 Every `parse_*` function raises MalformedObjectError naming the field, and nothing else.
 """

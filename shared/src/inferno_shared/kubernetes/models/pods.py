@@ -1,4 +1,4 @@
-"""Pods and the pod templates of workloads: what they run, what they request, and since when they are ready."""
+"""Pods and pod templates: what they run, which devices they request, and since when they are ready."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

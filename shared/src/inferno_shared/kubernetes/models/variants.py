@@ -139,10 +139,12 @@ def _parse_profiles(spec: JsonObject) -> tuple[tuple[AcceleratorProfile, ...], t
         where = f"{at}.accelerators[{index}]"
         try:
             profile = _parse_profile(raw, where)
-            if profile.acc in profiles:
-                raise MalformedObjectError(path(where, "acc"), f"{profile.acc} has a profile already")
         except MalformedObjectError as error:
             malformed.append(error)
+            continue
+        if profile.acc in profiles:
+            twice = f"{profile.acc} has a profile already"
+            malformed.append(MalformedObjectError(path(where, "acc"), twice))
         else:
             profiles[profile.acc] = profile
     if not profiles:
@@ -191,6 +193,6 @@ def _number(raw: JsonObject, key: str, at: str) -> float:
     value = raw.get(key)
     if isinstance(value, str) and ALLOWED_NUMBER.fullmatch(value):
         return float(value)
-    if type(value) in {int, float} and value >= 0:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return float(value)
     raise refusal(at, key, 'a decimal number in quotes such as "20.58"', value)

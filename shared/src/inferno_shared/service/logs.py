@@ -1,0 +1,84 @@
+"""One JSON object per line on stderr: `ts`, `level`, `msg`, then flat fields. Libraries log the same way."""
+
+import logging
+import sys
+from typing import Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+ACCESS_LOGGER: Final = "uvicorn.access"
+PROBE_PATHS: Final = ("/healthz", "/readyz", "/metrics")
+ACCESS_ARGUMENTS: Final = ("client", "method", "path", "http_version", "status")
+
+
+def configure_logging(level: str = "info", stream: TextIO | None = None) -> None:
+    """Send every log line of this process to `stream` (stderr) as JSON. The last call wins."""
+    before_rendering: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before_rendering,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_flatten_access, *before_rendering],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.EventRenamer("msg"),
+                _in_reading_order,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+    )
+    handler.addFilter(_not_a_successful_probe)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx", "httpcore"):  # one line per request and connection says nothing that we do not say
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(capture=True)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger `name`. Fields are keywords: `log.info("snapshot taken", variants=3)`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _flatten_access(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Turn uvicorn's access line into fields."""
+    record: logging.LogRecord | None = event.get("_record")
+    if record is not None and record.name == ACCESS_LOGGER and isinstance(record.args, tuple):
+        event.update(zip(ACCESS_ARGUMENTS, record.args, strict=False))
+        event["event"] = "request"
+        event.pop("positional_args", None)
+    return event
+
+
+def _in_reading_order(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)
+    first = {key: event.pop(key) for key in ("ts", "level", "msg") if key in event}
+    return {**first, **event}
+
+
+def _not_a_successful_probe(record: logging.LogRecord) -> bool:
+    """Drop the lines of probes and scrapes that went well: they come every few seconds."""
+    if record.name != ACCESS_LOGGER or not isinstance(record.args, tuple):
+        return True
+    fields = dict(zip(ACCESS_ARGUMENTS, record.args, strict=False))
+    return not (str(fields.get("path")) in PROBE_PATHS and fields.get("status") == 200)  # noqa: PLR2004 - OK
