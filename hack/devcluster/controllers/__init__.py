@@ -1,0 +1,1 @@
+"""The controllers that Kubernetes itself brings: Deployments, ReplicaSets, autoscalers, clean-up."""
