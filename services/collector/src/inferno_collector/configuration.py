@@ -1,0 +1,208 @@
+"""Reads the ConfigMap `inferno-autoscaler-variantautoscaling-config`: Prometheus, policy, interval.
+
+Each key stands alone: a value that cannot be used is reported and its last good value stays in force, and a
+key that looks like a misspelt one is named together with the key that was probably meant.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from inferno_shared.contracts import Policy, Problem
+
+CONFIGURATION: Final = "inferno-autoscaler-variantautoscaling-config"
+
+_DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+# Key -> field of the contract's Policy.
+_POLICY_KEYS: Final = {
+    "UNLIMITED": "unlimited",
+    "SATURATION_POLICY": "saturation_policy",
+    "DELAYED_BEST_EFFORT": "delayed_best_effort",
+    "TTFT_READING": "ttft_reading",
+    "TTFT_PERCENTILE": "ttft_percentile",
+    "ITL_READING": "itl_reading",
+    "ITL_PERCENTILE": "itl_percentile",
+    "HEADROOM": "headroom",
+    "SOLVER_TIME_LIMIT_SECONDS": "time_limit_seconds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusAddress:
+    """Where Prometheus or Thanos is and how to be admitted; files are read again at each use."""
+
+    base_url: str | None = None
+    insecure_skip_verify: bool = False
+    ca_file: str | None = None
+    client_cert_file: str | None = None
+    client_key_file: str | None = None
+    server_name: str | None = None
+    bearer_token: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What is in force, and what could not be used."""
+
+    interval_seconds: float = 60.0
+    prometheus: PrometheusAddress = PrometheusAddress()
+    policy: Policy = field(default_factory=Policy)
+    problems: tuple[Problem, ...] = ()
+
+
+class InvalidValueError(ValueError):
+    """A value cannot be used; the message says what would be."""
+
+
+def read_configuration(data: Mapping[str, str] | None, previous: Configuration) -> Configuration:
+    """Configuration from the ConfigMap's data; a key that is absent has its default.
+
+    None (the ConfigMap does not exist) keeps what was in force.
+    """
+    if data is None:
+        return replace(previous, problems=(_missing(),))
+    problems = [_misspelt(key, known) for key in sorted(data) if (known := _probably_meant(key))]
+    interval = _value(data, "GLOBAL_OPT_INTERVAL", seconds_of, (60.0, previous.interval_seconds), problems)
+    return Configuration(
+        interval_seconds=interval,
+        prometheus=_prometheus(data, previous.prometheus, problems),
+        policy=_policy(data, previous.policy, problems),
+        problems=tuple(problems),
+    )
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration as Go writes it: "60s", "1m30s", "0.5h". Raises InvalidValueError."""
+    found = _DURATION.fullmatch(text.strip())
+    if not text.strip() or found is None:
+        raise InvalidValueError('not a duration: write one such as "60s" or "1m30s"')
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    if total <= 0:
+        raise InvalidValueError("must be above 0")
+    return total
+
+
+def _prometheus(
+    data: Mapping[str, str], previous: PrometheusAddress, problems: list[Problem]
+) -> PrometheusAddress:
+    def text(key: str) -> str | None:
+        return data.get(key, "").strip() or None
+
+    base_url = _value(data, "PROMETHEUS_BASE_URL", _url, (None, previous.base_url), problems)
+    skip_verify = _value(
+        data,
+        "PROMETHEUS_TLS_INSECURE_SKIP_VERIFY",
+        _flag,
+        (False, previous.insecure_skip_verify),
+        problems,
+    )
+    return PrometheusAddress(
+        base_url=base_url,
+        insecure_skip_verify=skip_verify,
+        ca_file=text("PROMETHEUS_CA_CERT_PATH"),
+        client_cert_file=text("PROMETHEUS_CLIENT_CERT_PATH"),
+        client_key_file=text("PROMETHEUS_CLIENT_KEY_PATH"),
+        server_name=text("PROMETHEUS_SERVER_NAME"),
+        bearer_token=text("PROMETHEUS_BEARER_TOKEN"),
+        token_file=text("PROMETHEUS_TOKEN_PATH"),
+    )
+
+
+_PROMETHEUS_KEYS: Final = (
+    "PROMETHEUS_BASE_URL",
+    "PROMETHEUS_TLS_INSECURE_SKIP_VERIFY",
+    "PROMETHEUS_CA_CERT_PATH",
+    "PROMETHEUS_CLIENT_CERT_PATH",
+    "PROMETHEUS_CLIENT_KEY_PATH",
+    "PROMETHEUS_SERVER_NAME",
+    "PROMETHEUS_BEARER_TOKEN",
+    "PROMETHEUS_TOKEN_PATH",
+)
+_KNOWN_KEYS: Final = ("GLOBAL_OPT_INTERVAL", *_PROMETHEUS_KEYS, *_POLICY_KEYS)
+
+
+def _policy(data: Mapping[str, str], previous: Policy, problems: list[Problem]) -> Policy:
+    policy = Policy()
+    for key, name in _POLICY_KEYS.items():
+        default = getattr(policy, name)
+        value = _value(data, key, _policy_value(name), (default, getattr(previous, name)), problems)
+        policy = policy.model_copy(update={name: value})
+    return policy
+
+
+def _policy_value(name: str) -> Callable[[str], Any]:
+    """A parser of one policy field, with the contract's own limits."""
+
+    def parse(text: str) -> object:
+        try:
+            return getattr(Policy.model_validate({name: text.strip()}), name)
+        except ValidationError as error:
+            raise InvalidValueError(error.errors(include_url=False)[0]["msg"]) from error
+
+    return parse
+
+
+def _value(
+    data: Mapping[str, str],
+    key: str,
+    parse: Callable[[str], Any],
+    default_and_previous: tuple[Any, Any],
+    problems: list[Problem],
+) -> Any:  # noqa: ANN401 - whatever `parse` returns
+    default, previous = default_and_previous
+    text = data.get(key, "")
+    if not text.strip():
+        return default
+    try:
+        return parse(text)
+    except InvalidValueError as error:
+        problems.append(_problem(key, f"{text.strip()!r}: {error}; {previous} stays in force"))
+        return previous
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidValueError('not a URL: write one such as "https://thanos-querier:9091"')
+    if parts.username or parts.password:
+        raise InvalidValueError("credentials in the URL would be logged: use PROMETHEUS_TOKEN_PATH")
+    return text.strip().rstrip("/")
+
+
+def _flag(text: str) -> bool:
+    value = text.strip().lower()
+    if value not in {"true", "false"}:
+        raise InvalidValueError('write "true" or "false"')
+    return value == "true"
+
+
+def _probably_meant(key: str) -> str | None:
+    if key in _KNOWN_KEYS:
+        return None
+    return next(iter(difflib.get_close_matches(key, _KNOWN_KEYS, n=1, cutoff=0.8)), None)
+
+
+def _misspelt(key: str, meant: str) -> Problem:
+    return _problem(key, f"is not a setting and has no effect: {meant} was probably meant")
+
+
+def _missing() -> Problem:
+    return Problem(
+        subject=f"ConfigMap {CONFIGURATION}",
+        reason="ConfigMapMissing",
+        message="the ConfigMap does not exist; what was in force, or the defaults, apply: "
+        "apply config/manager/configmap.yaml",
+    )
+
+
+def _problem(key: str, message: str) -> Problem:
+    subject = f"ConfigMap {CONFIGURATION} key {key}"
+    return Problem(subject=subject, reason="InvalidConfiguration", message=message)

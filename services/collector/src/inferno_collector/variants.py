@@ -1,0 +1,246 @@
+"""Resolves each VariantAutoscaling: its Deployment, its pods, its service class.
+
+One that cannot be resolved is left out and reported with what to do; the others never notice.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from pydantic import ValidationError
+
+from inferno_collector.catalogue import Catalogue
+from inferno_collector.inventory import device_of
+from inferno_collector.loads import MeasuredLoad
+from inferno_collector.ports import argument
+from inferno_collector.selectors import SelectorIndex
+from inferno_collector.view import ClusterView, Key
+from inferno_shared.contracts import CurrentAllocation, Problem, Profile, ScaleTarget, Variant
+from inferno_shared.contracts.wire import MAX_BATCH_SIZE
+from inferno_shared.kubernetes import DEPLOYMENTS, Deployment, Pod, VariantAutoscaling
+
+INVALID: Final = "InvalidConfiguration"
+_BATCH_SIZE_FLAG: Final = "--max-num-seqs"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedVariant:
+    """A VariantAutoscaling with everything that it refers to; `pods` are those of its Deployment, by name."""
+
+    resource: VariantAutoscaling
+    deployment: Deployment
+    service_class: str
+    pods: Sequence[Pod] = ()
+
+    @property
+    def key(self) -> Key:
+        """(namespace, name)."""
+        return self.resource.metadata.key
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The variants that can be planned for, in name order, and what is wrong with these and the others."""
+
+    variants: Sequence[ResolvedVariant]
+    problems: Sequence[Problem]
+
+
+class UnresolvableError(ValueError):
+    """A VariantAutoscaling cannot take part; `reason` is the condition's word."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def variant_problem(key: Key, reason: str, message: str) -> Problem:
+    """A problem of one VariantAutoscaling."""
+    return Problem(subject=f"VariantAutoscaling {key[0]}/{key[1]}", reason=reason, message=message)
+
+
+def resolve_variants(view: ClusterView, catalogue: Catalogue) -> Resolution:
+    """Resolve every VariantAutoscaling of the view that is not being deleted."""
+    malformed = view.malformed.get("VariantAutoscaling", {})
+    problems = [variant_problem(key, INVALID, message) for key, message in sorted(malformed.items())]
+    resolved: dict[Key, ResolvedVariant] = {}
+    driven_by: dict[Key, Key] = {}
+    for key in sorted(view.variants):
+        resource = view.variants[key]
+        if resource.metadata.deleting:
+            continue
+        try:
+            deployment = _target(resource, view)
+            service_class, warning = _service_class(resource, catalogue)
+            _refuse_shared_target(deployment, driven_by.setdefault(deployment.metadata.key, key), key)
+        except UnresolvableError as error:
+            problems.append(variant_problem(key, error.reason, str(error)))
+            continue
+        resolved[key] = ResolvedVariant(resource, deployment, service_class)
+        warnings = [*resource.spec.malformed_profiles, *([warning] if warning else [])]
+        problems.extend(variant_problem(key, INVALID, message) for message in warnings)
+    pods = _pods_by_variant(resolved.values(), view.pods.values())
+    return Resolution(
+        variants=[
+            ResolvedVariant(v.resource, v.deployment, v.service_class, pods.get(key, ()))
+            for key, v in resolved.items()
+        ],
+        problems=problems,
+    )
+
+
+def variant_of(
+    resolved: ResolvedVariant, measured: MeasuredLoad, catalogue: Catalogue, view: ClusterView
+) -> Variant:
+    """The contract's Variant. Raises UnresolvableError when a value is beyond what the contract admits."""
+    spec, deployment = resolved.resource.spec, resolved.deployment
+    try:
+        return Variant(
+            namespace=resolved.key[0],
+            name=resolved.key[1],
+            model=spec.model_id,
+            service_class=resolved.service_class,
+            keep_accelerator=spec.keep_accelerator,
+            min_replicas=spec.min_replicas,
+            max_replicas=spec.max_replicas,
+            max_batch_size=_batch_size(deployment),
+            startup_seconds=_startup_seconds(resolved.pods),
+            scale_target=ScaleTarget(
+                api_version=spec.scale_target_ref.api_version,
+                kind=spec.scale_target_ref.kind,
+                name=spec.scale_target_ref.name,
+            ),
+            profiles=[
+                Profile(
+                    accelerator=profile.acc,
+                    acc_count=profile.acc_count,
+                    max_batch_size=profile.max_batch_size,
+                    at_tokens=profile.at_tokens,
+                    parameters=profile.parameters,
+                )
+                for profile in spec.accelerators
+            ],
+            current=CurrentAllocation(
+                accelerator=_accelerator(resolved, catalogue, view),
+                replicas=deployment.replicas,
+                ready_replicas=sum(pod.ready for pod in resolved.pods),
+            ),
+            load=measured.load,
+            observed=measured.observed,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UnresolvableError(INVALID, f"{field}: {first['msg']}, is {first['input']!r:.80}") from error
+
+
+def _target(resource: VariantAutoscaling, view: ClusterView) -> Deployment:
+    reference = resource.spec.scale_target_ref
+    if reference.kind != DEPLOYMENTS.kind or reference.api_version != DEPLOYMENTS.api_version:
+        raise UnresolvableError(
+            INVALID,
+            f"spec.scaleTargetRef is a {reference.api_version} {reference.kind}: "
+            "only Deployments (apps/v1) are scaled",
+        )
+    key = (resource.metadata.namespace, reference.name)
+    deployment = view.deployments.get(key)
+    if deployment is not None:
+        return deployment
+    fault = view.malformed.get("Deployment", {}).get(key)
+    raise UnresolvableError(
+        "TargetNotFound",
+        f"Deployment {key[0]}/{key[1]} cannot be read: {fault}"
+        if fault
+        else f"there is no Deployment {key[0]}/{key[1]}: create it, or name it in spec.scaleTargetRef",
+    )
+
+
+def _refuse_shared_target(deployment: Deployment, first: Key, key: Key) -> None:
+    if first != key:
+        raise UnresolvableError(
+            INVALID,
+            f"Deployment {deployment.metadata.name} is already scaled by {first[1]}: delete one of the two",
+        )
+
+
+def _service_class(resource: VariantAutoscaling, catalogue: Catalogue) -> tuple[str, str | None]:
+    """Name of the class, and a warning when it had to be chosen among several.
+
+    The reference counts when it names a class that holds the model; the seed's own sample names none, and
+    its model is in Premium.
+    """
+    model = resource.spec.model_id
+    holding = [service_class.name for service_class in catalogue.classes_with(model)]
+    if not holding:
+        known = ", ".join(sorted(c.name for c in catalogue.service_classes.values())) or "none"
+        raise UnresolvableError(
+            INVALID,
+            f"no service class holds model {model} (classes: {known}): "
+            "add it to a class in ConfigMap service-classes-config",
+        )
+    reference = resource.spec.slo_class_ref
+    for name in (reference.key, reference.name) if reference else ():
+        if name in holding:
+            return name, None
+    if len(holding) == 1:
+        return holding[0], None
+    return holding[0], (
+        f"model {model} is in classes {', '.join(holding)} and spec.sloClassRef names none of them: "
+        f"the most important one, {holding[0]}, counts; set spec.sloClassRef.key"
+    )
+
+
+def _pods_by_variant(variants: Iterable[ResolvedVariant], pods: Iterable[Pod]) -> Mapping[Key, Sequence[Pod]]:
+    """Pods selected by each variant's Deployment; one selected by several goes to the one that owns it."""
+    index = SelectorIndex((v.deployment.metadata.namespace, v.deployment.match_labels, v) for v in variants)
+    found: dict[Key, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        if pod.terminal:
+            continue
+        labels = pod.metadata.labels
+        selecting = [
+            variant
+            for variant in index.candidates(pod.metadata.namespace, labels)
+            if variant.deployment.selector.matches(labels)
+        ]
+        if selecting:
+            owner = min(selecting, key=lambda v: (not _owns(v.deployment, pod), v.key))
+            found[owner.key].append(pod)
+    return {key: sorted(group, key=lambda pod: pod.metadata.name) for key, group in found.items()}
+
+
+def _owns(deployment: Deployment, pod: Pod) -> bool:
+    """Whether the pod's ReplicaSet has the name that a Deployment gives to its own: NAME-HASH."""
+    return pod.owner is not None and pod.owner.name.rpartition("-")[0] == deployment.metadata.name
+
+
+def _accelerator(resolved: ResolvedVariant, catalogue: Catalogue, view: ClusterView) -> str | None:
+    """The accelerator in use: what the label says, else what the pods' nodes have, if that names just one."""
+    if resolved.resource.accelerator_name:
+        return resolved.resource.accelerator_name
+    nodes = (view.nodes.get(("", pod.node_name)) for pod in resolved.pods if pod.node_name)
+    devices = {device_of(node) for node in nodes if node is not None}
+    names = {
+        profile.acc
+        for profile in resolved.resource.spec.accelerators
+        if (accelerator := catalogue.accelerators.get(profile.acc)) and accelerator.device in devices
+    }
+    return names.pop() if len(names) == 1 else None
+
+
+def _batch_size(deployment: Deployment) -> int | None:
+    """The batch size that vLLM was started with, when its command line says it."""
+    text = argument(deployment.template.containers, _BATCH_SIZE_FLAG)
+    return int(text) if text and text.isdecimal() and 0 < int(text) <= MAX_BATCH_SIZE else None
+
+
+def _startup_seconds(pods: Iterable[Pod]) -> float | None:
+    """Median time from a pod's creation to ready, over the pods that are ready."""
+    seconds = [
+        (pod.ready_at - pod.created_at).total_seconds()
+        for pod in pods
+        if pod.ready and pod.ready_at and pod.created_at and pod.ready_at >= pod.created_at
+    ]
+    return median(seconds) if seconds else None
