@@ -12,7 +12,7 @@ from devcluster.controllers.hpa_spec import parse_hpa
 from devcluster.controllers.passes import Wakeup, run_passes
 from devcluster.controllers.reading import careful
 from devcluster.controllers.replica_set_controller import ReplicaSetController
-from devcluster.controllers.workloads import parse_deployment, careful(parse_owned_pod), parse_replica_set
+from devcluster.controllers.workloads import parse_deployment, parse_owned_pod, parse_replica_set
 from inferno_shared.kubernetes import (
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -49,8 +49,12 @@ async def run_controllers(
         deployment_wakeup.set()
         replica_set_wakeup.set()
 
-    deployments = ResourceCache(client, DEPLOYMENTS, careful(parse_deployment), on_change=deployment_wakeup.set)
-    replica_sets = ResourceCache(client, REPLICA_SETS, careful(parse_replica_set), on_change=replica_sets_changed)
+    deployments = ResourceCache(
+        client, DEPLOYMENTS, careful(parse_deployment), on_change=deployment_wakeup.set
+    )
+    replica_sets = ResourceCache(
+        client, REPLICA_SETS, careful(parse_replica_set), on_change=replica_sets_changed
+    )
     pods = ResourceCache(client, PODS, careful(parse_owned_pod), on_change=replica_set_wakeup.set)
     hpas = ResourceCache(client, HORIZONTAL_POD_AUTOSCALERS, careful(parse_hpa), on_change=hpa_wakeup.set)
     caches = (deployments, replica_sets, pods, hpas)
