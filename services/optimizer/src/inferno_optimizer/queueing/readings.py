@@ -1,7 +1,7 @@
 """How a latency target is compared with the chain. A new reading is a class here and a line in its registry.
 
-A reading answers two questions for a block of R pairs: is the target met (asked at every step of a bisection,
-so it must be cheap), and which latency does it see (asked to explain a miss).
+A reading answers two questions for a block of R pairs: by how much is a target exceeded (asked at every step
+of the search for the largest rate, so it must be cheap), and which latency does it see (asked to explain).
 """
 
 import math
@@ -11,11 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from inferno_optimizer.queueing.arrays import BoolArray, FloatArray
+from inferno_optimizer.queueing.arrays import FloatArray
 from inferno_optimizer.queueing.chain import State
 from inferno_optimizer.queueing.models import PerformanceModel
 from inferno_optimizer.queueing.waiting import quantile_ms, survival
 from inferno_shared.contracts import ItlReading, TtftReading
+
+_NEGLIGIBLE: Final = 1e-13
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,9 @@ class Reading(ABC):
     def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
         """The latency that the target is held against, shape (R,)."""
 
-    def met(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> BoolArray:
-        """Whether it is within the target, shape (R,)."""
-        within: BoolArray = self.value_ms(model, state) <= target_ms
-        return within
+    def excess(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> FloatArray:
+        """At most 0 where the target is met, shape (R,); as smooth in log lambda as can be had."""
+        return _log_ratio(self.value_ms(model, state), target_ms)
 
     @abstractmethod
     def describe(self) -> str:
@@ -77,10 +78,12 @@ class ExactTtft(Reading):
         """Quantile of the wait and mean prefill."""
         return quantile_ms(state, self.percentile) + model.prefill_ms(state)
 
-    def met(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> BoolArray:
-        """P(wait > target - prefill) <= 1 - p, which needs no search for the quantile."""
-        left_ms = target_ms - model.prefill_ms(state)
-        return (left_ms >= 0) & (survival(state, left_ms) <= 1.0 - self.percentile)
+    def excess(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> FloatArray:
+        """P(wait > target - prefill) against 1 - p, which needs no search for the quantile."""
+        prefill_ms = model.prefill_ms(state)
+        left_ms = target_ms - prefill_ms
+        late = _log_ratio(survival(state, left_ms), np.full_like(left_ms, 1.0 - self.percentile))
+        return np.where(left_ms >= 0, late, prefill_ms / target_ms)
 
     def describe(self) -> str:
         """Say what it is."""
@@ -115,17 +118,21 @@ class QuantileItl(Reading):
         first = np.take_along_axis(order, enough.argmax(axis=1)[:, None], axis=1)
         return np.take_along_axis(steps, first, axis=1)[:, 0]
 
-    def met(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> BoolArray:
-        """A share p of the tokens has a step within the target."""
+    def excess(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> FloatArray:
+        """By how much the share of tokens within the target falls short of p."""
         steps, tokens = _tokens_by_step(model, state)
         total = tokens.sum(axis=1)
         tokens[steps > target_ms[:, None]] = 0.0
-        enough: BoolArray = tokens.sum(axis=1) >= self.percentile * total
-        return enough
+        short: FloatArray = self.percentile - tokens.sum(axis=1) / total
+        return short
 
     def describe(self) -> str:
         """Say what it is."""
         return f"{self.percentile * 100:g}th percentile over tokens"
+
+
+def _log_ratio(value: FloatArray, limit: FloatArray) -> FloatArray:
+    return np.log(np.maximum(value / limit, _NEGLIGIBLE))
 
 
 def _tokens_by_step(model: PerformanceModel, state: State) -> tuple[FloatArray, FloatArray]:

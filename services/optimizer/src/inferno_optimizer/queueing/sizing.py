@@ -1,12 +1,13 @@
 """How much load one replica can take: the largest arrival rate at which every target is met.
 
-Bisection on log lambda over [0.001 mu(1), 0.999 mu(N)], for all pairs of a block at once and for each target
-by itself, so that the binding one can be named. A tokens-per-second target t asks for stability instead: a
-tenth of the rate is kept free (lambda* <= 0.9 lambda_max), and the caller, who knows the number of replicas,
-sizes for the larger of its load and t / m requests per second.
+The search runs over log lambda in [0.001 mu(1), 0.999 mu(N)], for all pairs of a block at once and for each
+target by itself, so that the binding one can be named. A tokens-per-second target t asks for stability
+instead: a tenth of the rate is kept free (lambda* <= 0.9 lambda_max), and the caller, who knows the number of
+replicas, sizes for the larger of its load and t / m requests per second.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,14 +19,13 @@ from inferno_optimizer.queueing.chain import Chain, State
 from inferno_optimizer.queueing.models import PerformanceModel
 from inferno_optimizer.queueing.pair import Binding, Limits, Pair, Sizing, SizingPolicy
 from inferno_optimizer.queueing.readings import ITL_READINGS, TTFT_READINGS, Reading
+from inferno_optimizer.queueing.root import last_not_above_zero
 
 MS_PER_MINUTE: Final = 60_000.0
-_LOWEST: Final = np.log(0.001)
-_HIGHEST: Final = np.log(0.999)
-_FREE_FOR_TPS: Final = np.log(0.9)
+_LOWEST: Final = math.log(0.001)
+_HIGHEST: Final = math.log(0.999)
+_FREE_FOR_TPS: Final = math.log(0.9)
 _PRECISION: Final = 1e-10  # of log lambda, so relative to lambda
-
-Test = Callable[[State], BoolArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,11 @@ class _Target:
     target_ms: FloatArray
     promised: BoolArray
 
-    def met(self, state: State) -> BoolArray:
-        """True as well where nothing was promised, shape (R,)."""
-        return ~self.promised | self.reading.met(self.model, state, self.target_ms)
+    def excess(self, state: State) -> FloatArray:
+        """At most 0 where the target is met or nothing was promised, shape (R,)."""
+        if not self.promised.any():
+            return np.full_like(self.target_ms, -1.0)
+        return np.where(self.promised, self.reading.excess(self.model, state, self.target_ms), -1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +66,18 @@ def size(pairs: Sequence[Pair], policy: SizingPolicy) -> list[Sizing]:
 
 
 def _size_block(block: Block, itl: Reading, ttft: Reading) -> list[Sizing]:
-    low, high = _bracket(block.chain)
     targets = [
         _target("itl", itl, block.model, [pair.itl_ms for pair in block.pairs]),
         _target("ttft", ttft, block.model, [pair.ttft_ms for pair in block.pairs]),
     ]
-    limits = [_limit_of(target, block.chain, low, high) for target in targets]
+    low, high = _bracket(block.chain)
+    lowest, highest = block.chain.at(low), block.chain.at(high)
+    limits = [_limit_of(target, block.chain, lowest, highest) for target in targets]
     limits.append(_tokens_per_second_limit(block, high))
     theta = np.minimum.reduce([high, *(limit.theta for limit in limits)])
     missed = np.logical_or.reduce([limit.missed for limit in limits])
-    theta, state = _all_met(targets, block.chain, low, theta, missed)
-    return _answers(block, limits, _misses(targets, limits, block.chain, low), theta, state, high)
+    theta, state = _all_met(targets, block.chain, lowest, theta, missed)
+    return _answers(block, limits, _misses(targets, limits, lowest), theta, state, high)
 
 
 def _bracket(chain: Chain) -> tuple[FloatArray, FloatArray]:
@@ -93,23 +96,26 @@ def _target(
     return _Target(name, reading, model, target_ms, promised)
 
 
-def _limit_of(target: _Target, chain: Chain, low: FloatArray, high: FloatArray) -> _Limit:
-    if not target.promised.any():
-        return _Limit(target.name, high, target.promised, np.zeros_like(target.promised))
-    met_at_low, met_at_high = target.met(chain.at(low)), target.met(chain.at(high))
-    settled = np.where(met_at_high, high, low)
-    undecided = met_at_low & ~met_at_high
-    theta = _bisect(target.met, chain, settled, np.where(undecided, high, settled))
-    return _Limit(target.name, theta, target.promised, ~met_at_low & ~met_at_high)
+def _limit_of(target: _Target, chain: Chain, lowest: State, highest: State) -> _Limit:
+    low, high = lowest.theta, highest.theta
+    excess_low, excess_high = target.excess(lowest), target.excess(highest)
+    missed = excess_low > 0
+    crosses = ~missed & (excess_high > 0)
+    settled = np.where(missed | crosses, low, high)
+    theta = last_not_above_zero(
+        lambda theta: target.excess(chain.at(theta)),
+        settled,
+        np.where(crosses, high, settled),
+        excess_low,
+        excess_high,
+        _PRECISION,
+    )
+    return _Limit(target.name, theta, target.promised, missed)
 
 
-def _bisect(met: Test, chain: Chain, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Largest theta between `low`, where the test holds, and `high`, where it does not (or both equal)."""
-    while (high - low).max(initial=0.0) > _PRECISION:
-        middle = (low + high) / 2
-        holds = met(chain.at(middle))
-        low, high = np.where(holds, middle, low), np.where(holds, high, middle)
-    return low
+def _worst(targets: Sequence[_Target], state: State) -> FloatArray:
+    worst: FloatArray = np.maximum.reduce([target.excess(state) for target in targets])
+    return worst
 
 
 def _tokens_per_second_limit(block: Block, high: FloatArray) -> _Limit:
@@ -119,35 +125,36 @@ def _tokens_per_second_limit(block: Block, high: FloatArray) -> _Limit:
 
 
 def _all_met(
-    targets: Sequence[_Target], chain: Chain, low: FloatArray, theta: FloatArray, missed: BoolArray
+    targets: Sequence[_Target], chain: Chain, lowest: State, theta: FloatArray, missed: BoolArray
 ) -> tuple[FloatArray, State]:
     """Check that the smallest limit meets all targets together; look below it where it does not.
 
     Metrics that rise with the rate pass at once. Those of model C may fall where the number of chunks
     changes, so that a target met at its own limit need not be met below it.
     """
-
-    def together(state: State) -> BoolArray:
-        met: BoolArray = np.logical_and.reduce([target.met(state) for target in targets])
-        return met
-
     state = chain.at(theta)
-    apart = ~missed & ~together(state)
+    excess = _worst(targets, state)
+    apart = ~missed & (excess > 0)
     if apart.any():
-        theta = _bisect(together, chain, np.where(apart, low, theta), theta)
+        theta = last_not_above_zero(
+            lambda theta: _worst(targets, chain.at(theta)),
+            np.where(apart, lowest.theta, theta),
+            theta,
+            _worst(targets, lowest),
+            excess,
+            _PRECISION,
+        )
         state = chain.at(theta)
     return theta, state
 
 
-def _misses(
-    targets: Sequence[_Target], limits: Sequence[_Limit], chain: Chain, low: FloatArray
-) -> list[list[str]]:
+def _misses(targets: Sequence[_Target], limits: Sequence[_Limit], lowest: State) -> list[list[str]]:
     """Sentences for each pair: one per target that is missed at the lowest rate."""
-    sentences: list[list[str]] = [[] for _ in low]
+    sentences: list[list[str]] = [[] for _ in lowest.theta]
     for target, limit in zip(targets, limits, strict=False):
         if not limit.missed.any():
             continue
-        best_ms = target.reading.value_ms(target.model, chain.at(low))
+        best_ms = target.reading.value_ms(target.model, lowest)
         for row in np.flatnonzero(limit.missed):
             sentences[row].append(
                 f"{target.name.upper()} target {target.target_ms[row]:g} ms cannot be met: a nearly idle "
@@ -164,36 +171,40 @@ def _answers(
     state: State,
     high: FloatArray,
 ) -> list[Sizing]:
-    log_unit = block.chain.log_mu_n + np.log(MS_PER_MINUTE)
-    limit_rpm = {limit.name: np.exp(limit.theta + log_unit) for limit in limits}
-    known = {limit.name: limit.promised & ~limit.missed for limit in limits}
-    rate_rpm, saturation_rpm = np.exp(theta + log_unit), np.exp(high + log_unit)
-    capacity_rpm = state.throughput * MS_PER_MINUTE
-
-    def limit_or_none(name: Binding, row: int) -> float | None:
-        return float(limit_rpm[name][row]) if known[name][row] else None
-
+    log_unit = block.chain.log_mu_n + math.log(MS_PER_MINUTE)
+    itl, ttft, tokens_per_second = (_rpm_or_none(limit, log_unit) for limit in limits)
     return [
         Sizing(
             feasible=not miss,
-            max_rate_rpm=0.0 if miss else float(rate_rpm[row]),
-            capacity_rpm=0.0 if miss else float(capacity_rpm[row]),
-            limits_rpm=Limits(
-                itl=limit_or_none("itl", row),
-                ttft=limit_or_none("ttft", row),
-                tokens_per_second=limit_or_none("tokens_per_second", row),
-            ),
-            binding=_binding(limits, row, float(high[row])),
+            max_rate_rpm=0.0 if miss else max_rate_rpm,
+            capacity_rpm=0.0 if miss else capacity_rpm,
+            limits_rpm=Limits(itl=itl[row], ttft=ttft[row], tokens_per_second=tokens_per_second[row]),
+            binding=binding,
             miss="; ".join(miss) or None,
-            saturation_rpm=float(saturation_rpm[row]),
+            saturation_rpm=saturation_rpm,
         )
-        for row, miss in enumerate(misses)
+        for row, (miss, max_rate_rpm, capacity_rpm, saturation_rpm, binding) in enumerate(
+            zip(
+                misses,
+                np.exp(theta + log_unit).tolist(),
+                (state.throughput * MS_PER_MINUTE).tolist(),
+                np.exp(high + log_unit).tolist(),
+                _binding(limits, high),
+                strict=True,
+            )
+        )
     ]
 
 
-def _binding(limits: Sequence[_Limit], row: int, high: float) -> Binding:
-    missed = [limit.name for limit in limits if limit.missed[row]]
-    if missed:
-        return missed[0]
-    lowest = min(limits, key=lambda limit: float(limit.theta[row]))
-    return lowest.name if lowest.theta[row] < high else "saturation"
+def _rpm_or_none(limit: _Limit, log_unit: FloatArray) -> list[float | None]:
+    rates_rpm = np.exp(limit.theta + log_unit).tolist()
+    known = limit.promised & ~limit.missed
+    return [rate if is_known else None for rate, is_known in zip(rates_rpm, known, strict=True)]
+
+
+def _binding(limits: Sequence[_Limit], high: FloatArray) -> list[Binding]:
+    """The first target that is missed, else the one with the lowest limit, else saturation."""
+    names: list[Binding] = ["saturation", *(limit.name for limit in limits)]
+    lowest = np.argmin([high, *(limit.theta for limit in limits)], axis=0)
+    missed = np.array([np.zeros_like(high, dtype=bool), *(limit.missed for limit in limits)])
+    return [names[i] for i in np.where(missed.any(axis=0), missed.argmax(axis=0), lowest)]
