@@ -1,0 +1,130 @@
+"""The actuator's HTTP face: `/plan`, `/invoke`, the external metrics API, the kit's probes and metrics."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import httpx
+from fastapi import APIRouter, Depends, FastAPI, Request
+
+from inferno_actuator.actuator import Actuator
+from inferno_actuator.clock import Clock, SystemClock
+from inferno_actuator.external_metrics import external_metrics_router
+from inferno_actuator.gauges import Gauges
+from inferno_actuator.scheduler import NotLeadingError
+from inferno_actuator.settings import ActuatorSettings
+from inferno_actuator.views import CycleView, PlanView, VariantDetailView
+from inferno_shared.kubernetes import KubernetesClient
+from inferno_shared.service import ProblemError, create_app, http_client
+
+Connect = Callable[[], AbstractAsyncContextManager[KubernetesClient]]
+
+TITLE: Final = "inferno-actuator"
+
+
+def create_actuator_app(
+    settings: ActuatorSettings,
+    *,
+    connect: Connect = KubernetesClient.connect,
+    collector_transport: httpx.AsyncBaseTransport | None = None,
+    optimizer_transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock | None = None,
+) -> FastAPI:
+    """The application; transports, connection and clock are the seams through which tests enter."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            connect() as kubernetes,
+            _client(
+                settings, settings.collector_url, settings.collector_timeout_seconds, collector_transport
+            ) as collector,
+            _client(
+                settings, settings.optimizer_url, settings.optimizer_timeout_seconds, optimizer_transport
+            ) as optimizer,
+        ):
+            actuator = Actuator(
+                settings,
+                kubernetes=kubernetes,
+                collector=collector,
+                optimizer=optimizer,
+                registry=app.state.registry,
+                clock=clock or SystemClock(),
+            )
+            app.state.actuator = actuator
+            async with actuator.running():
+                yield
+
+    routers = [_plan_router()]
+    if settings.external_metrics:
+        routers.append(external_metrics_router(_exported))
+    app = create_app(
+        title=TITLE,
+        settings=settings,
+        lifespan=lifespan,
+        ready=lambda: app.state.actuator.unready_reasons(),  # noqa: PLW0108 - the actuator comes with the lifespan
+        routers=routers,
+    )
+    return app
+
+
+def _client(
+    settings: ActuatorSettings, url: str, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient:
+    return http_client(
+        base_url=url,
+        timeout_seconds=timeout_seconds,
+        ca_file=settings.client_ca_file,
+        transport=transport,
+    )
+
+
+def _actuator(request: Request) -> Actuator:
+    actuator: Actuator = request.app.state.actuator
+    return actuator
+
+
+def _exported(request: Request) -> tuple[Gauges, Clock]:
+    actuator = _actuator(request)
+    return actuator.gauges, actuator.clock
+
+
+Running = Annotated[Actuator, Depends(_actuator)]
+
+
+def _plan_router() -> APIRouter:
+    router = APIRouter(tags=["plan"])
+
+    @router.get("/plan", summary="The plan in force, its snapshot's id, and why")
+    async def plan(actuator: Running) -> PlanView:
+        in_force, now = actuator.journal.in_force, actuator.clock.monotonic()
+        return PlanView.of(
+            in_force,
+            actuator.journal.cycles,
+            age_seconds=now - in_force.planned_at if in_force else None,
+            fresh=in_force is not None and actuator.gauges.shown.is_fresh(in_force.planned_at, now),
+        )
+
+    @router.get("/plan/{namespace}/{name}", summary="The decision for one variant, explained")
+    async def variant(namespace: str, name: str, actuator: Running) -> VariantDetailView:
+        in_force = actuator.journal.in_force
+        decision = in_force.decisions.get((namespace, name)) if in_force else None
+        if in_force is None or decision is None:
+            known = ", ".join("/".join(key) for key in in_force.decisions) if in_force else ""
+            detail = f"no decision about {namespace}/{name}; decided on: {known or 'nothing yet'}"
+            raise ProblemError(HTTPStatus.NOT_FOUND, "No decision", detail)
+        return VariantDetailView.explained(decision, in_force.targets.get(decision.key))
+
+    @router.post("/invoke", summary="Run the loop now and answer with what it did")
+    async def invoke(actuator: Running) -> CycleView:
+        if not actuator.cluster.synced:
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", "; ".join(actuator.unready_reasons())
+            )
+        try:
+            return CycleView.of(await actuator.scheduler.turn_now())
+        except NotLeadingError as error:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Not the leader", str(error)) from error
+
+    return router

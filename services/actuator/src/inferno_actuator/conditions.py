@@ -1,0 +1,229 @@
+"""Decides the three conditions of a VariantAutoscaling: what was found, what was measured, what was decided.
+
+A verdict of None means that this cycle says nothing about it: the condition stays as it was. A condition's
+lastTransitionTime moves only when its status does, so that `kubectl describe` tells since when.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from inferno_actuator.decisions import Decision, Doubt
+from inferno_shared.contracts import Load, LoadState, Outcome, PlanReason, Problem, Variant
+
+_MAX_MESSAGE_CHARACTERS: Final = 2_000
+
+
+class ConditionType(StrEnum):
+    """The conditions in the order in which they are shown."""
+
+    TARGET_RESOLVED = "TargetResolved"
+    METRICS_AVAILABLE = "MetricsAvailable"
+    OPTIMIZATION_READY = "OptimizationReady"
+
+
+class ConditionReason(StrEnum):
+    """Every reason that a condition can have."""
+
+    TARGET_FOUND = "TargetFound"
+    TARGET_NOT_FOUND = "TargetNotFound"
+    METRICS_FOUND = "MetricsFound"
+    METRICS_MISSING = "MetricsMissing"
+    METRICS_STALE = "MetricsStale"
+    PROMETHEUS_ERROR = "PrometheusError"
+    OPTIMIZATION_SUCCEEDED = "OptimizationSucceeded"
+    OPTIMIZATION_FAILED = "OptimizationFailed"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    INVALID_CONFIGURATION = "InvalidConfiguration"
+    INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+    INFEASIBLE_SLO = "InfeasibleSLO"
+
+
+_METRICS_REASONS: Final = (
+    ConditionReason.PROMETHEUS_ERROR,
+    ConditionReason.METRICS_MISSING,
+    ConditionReason.METRICS_STALE,
+)
+_READY_REASON_OF_HELD: Final[Mapping[PlanReason | Doubt, ConditionReason]] = {
+    PlanReason.UNKNOWN_LOAD: ConditionReason.METRICS_UNAVAILABLE,
+    PlanReason.INFEASIBLE_SLO: ConditionReason.INFEASIBLE_SLO,
+    PlanReason.INVALID_CONFIGURATION: ConditionReason.INVALID_CONFIGURATION,
+    PlanReason.INSUFFICIENT_CAPACITY: ConditionReason.INSUFFICIENT_CAPACITY,
+    Doubt.MISSING_FROM_PLAN: ConditionReason.OPTIMIZATION_FAILED,
+    Doubt.INVALID_PLAN: ConditionReason.OPTIMIZATION_FAILED,
+    Doubt.NOT_IN_SNAPSHOT: ConditionReason.METRICS_UNAVAILABLE,
+    Doubt.METRICS_MISSING: ConditionReason.METRICS_UNAVAILABLE,
+    Doubt.METRICS_STALE: ConditionReason.METRICS_UNAVAILABLE,
+    Doubt.PROMETHEUS_ERROR: ConditionReason.METRICS_UNAVAILABLE,
+    Doubt.TARGET_NOT_FOUND: ConditionReason.INVALID_CONFIGURATION,
+    Doubt.INVALID_CONFIGURATION: ConditionReason.INVALID_CONFIGURATION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What this cycle says about one condition."""
+
+    type: ConditionType
+    met: bool
+    reason: ConditionReason
+    message: str
+
+
+def verdicts(decision: Decision) -> tuple[Verdict, ...]:
+    """The conditions that this decision has something to say about, in order."""
+    found = (_target(decision), _metrics(decision), _ready(decision))
+    return tuple(verdict for verdict in found if verdict is not None)
+
+
+def failure_verdict(message: str) -> Verdict:
+    """What a cycle that failed says of every variant."""
+    return Verdict(
+        ConditionType.OPTIMIZATION_READY,
+        met=False,
+        reason=ConditionReason.OPTIMIZATION_FAILED,
+        message=message,
+    )
+
+
+def merge(
+    previous: object, found: Iterable[Verdict], *, generation: int, now: datetime
+) -> list[dict[str, Any]]:
+    """The new list of conditions: `found` over `previous`, whatever else was there kept as it is.
+
+    Args:
+        previous: `.status.conditions` as read from the API server, in whatever state it is.
+        found: this cycle's verdicts.
+        generation: of the spec that the verdicts are about.
+        now: becomes lastTransitionTime of the conditions whose status changed.
+    """
+    existing = {condition["type"]: condition for condition in _readable(previous)}
+    merged = dict(existing)
+    for verdict in found:
+        merged[verdict.type] = _rendered(verdict, existing.get(verdict.type), generation, now)
+    ours = [str(type_) for type_ in ConditionType if type_ in merged]
+    return [merged[type_] for type_ in [*ours, *(other for other in merged if other not in ours)]]
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as Kubernetes writes it, in whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _readable(conditions: object) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(conditions, Sequence) or isinstance(conditions, str):
+        return []
+    return [c for c in conditions if isinstance(c, Mapping) and isinstance(c.get("type"), str)]
+
+
+def _rendered(
+    verdict: Verdict, before: Mapping[str, Any] | None, generation: int, now: datetime
+) -> dict[str, Any]:
+    status = "True" if verdict.met else "False"
+    since = before.get("lastTransitionTime") if before and before.get("status") == status else None
+    return {
+        "type": str(verdict.type),
+        "status": status,
+        "reason": str(verdict.reason),
+        "message": verdict.message[:_MAX_MESSAGE_CHARACTERS],
+        "observedGeneration": generation,
+        "lastTransitionTime": since or timestamp(now),
+    }
+
+
+def _target(decision: Decision) -> Verdict | None:
+    if variant := decision.variant:
+        return Verdict(
+            ConditionType.TARGET_RESOLVED,
+            met=True,
+            reason=ConditionReason.TARGET_FOUND,
+            message=_target_words(variant),
+        )
+    if decision.reason is Doubt.TARGET_NOT_FOUND:
+        return Verdict(
+            ConditionType.TARGET_RESOLVED,
+            met=False,
+            reason=ConditionReason.TARGET_NOT_FOUND,
+            message=decision.message,
+        )
+    return None
+
+
+def _target_words(variant: Variant) -> str:
+    target = variant.scale_target
+    kind, name = (target.kind, target.name) if target else ("Deployment", variant.name)
+    replicas, ready = variant.current.replicas, variant.current.ready_replicas
+    return f"{kind} {variant.namespace}/{name} has {replicas} replicas, {ready} ready"
+
+
+def _metrics(decision: Decision) -> Verdict | None:
+    problem = _metrics_problem(decision.problems)
+    load = decision.variant.load if decision.variant else None
+    if load is not None and load.state is not LoadState.UNKNOWN:
+        return Verdict(
+            ConditionType.METRICS_AVAILABLE,
+            met=True,
+            reason=ConditionReason.METRICS_FOUND,
+            message=_load_words(load),
+        )
+    if load is None and problem is None:
+        return None
+    return Verdict(
+        ConditionType.METRICS_AVAILABLE,
+        met=False,
+        reason=ConditionReason(problem.reason) if problem else ConditionReason.METRICS_MISSING,
+        message=_unmeasured_words(decision, problem, load),
+    )
+
+
+def _metrics_problem(problems: Sequence[Problem]) -> Problem | None:
+    return next((p for reason in _METRICS_REASONS for p in problems if p.reason == reason), None)
+
+
+def _load_words(load: Load) -> str:
+    source = f" (source: {load.source})" if load.source else ""
+    span = f" over {load.window_seconds:.0f} s" if load.window_seconds else ""
+    if load.state is LoadState.IDLE:
+        return f"Fresh samples{span}, no requests arrive{source}"
+    return (
+        f"{load.arrival_rate_rpm or 0:.2f} requests/min{span}, {load.input_tokens or 0:.0f} input and "
+        f"{load.output_tokens or 0:.0f} output tokens each{source}"
+    )
+
+
+def _unmeasured_words(decision: Decision, problem: Problem | None, load: Load | None) -> str:
+    if problem is not None:
+        return problem.message
+    if load is not None and load.message:
+        return load.message
+    model = decision.variant.model if decision.variant else "this model"
+    return f"No usable samples of model {model}: check that its pods are scraped and serve spec.modelID"
+
+
+def _ready(decision: Decision) -> Verdict:
+    reason = _ready_reason(decision)
+    return Verdict(
+        ConditionType.OPTIMIZATION_READY,
+        met=reason is ConditionReason.OPTIMIZATION_SUCCEEDED,
+        reason=reason,
+        message=_with_warnings(decision, reason),
+    )
+
+
+def _ready_reason(decision: Decision) -> ConditionReason:
+    if decision.held or decision.reason is Doubt.TARGET_NOT_FOUND:
+        return _READY_REASON_OF_HELD.get(decision.reason, ConditionReason.OPTIMIZATION_FAILED)
+    outcome = decision.allocation.outcome if decision.allocation else None
+    if outcome in (Outcome.PARTIAL, Outcome.UNSERVED):
+        return ConditionReason.INSUFFICIENT_CAPACITY
+    return ConditionReason.OPTIMIZATION_SUCCEEDED
+
+
+def _with_warnings(decision: Decision, reason: ConditionReason) -> str:
+    """The message, followed by what the collector or the optimizer warns of although it went well."""
+    if reason is not ConditionReason.OPTIMIZATION_SUCCEEDED:
+        return decision.message
+    said = (problem.message for problem in decision.problems if problem.reason not in _METRICS_REASONS)
+    return "; note: ".join([decision.message, *said])

@@ -1,0 +1,57 @@
+"""A VariantAutoscaling as the loop sees it, and what its status still remembers of earlier decisions.
+
+The status is the only memory that survives a restart: `persisted` reads the last desired allocation back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Key = tuple[str, str]
+"""(namespace, name)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """So many replicas on this accelerator."""
+
+    accelerator: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVariant:
+    """One VariantAutoscaling of the API server at the start of a cycle.
+
+    Args:
+        malformed: why its spec could not be read; None when it could.
+    """
+
+    namespace: str
+    name: str
+    uid: str = ""
+    generation: int = 0
+    status: Mapping[str, Any] = field(default_factory=dict)
+    malformed: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """(namespace, name)."""
+        return self.namespace, self.name
+
+    @property
+    def subject(self) -> str:
+        """How problems of a snapshot or plan name it."""
+        return f"VariantAutoscaling {self.namespace}/{self.name}"
+
+    def persisted(self) -> Desired | None:
+        """The desired allocation that an earlier cycle, perhaps of another process, wrote into the status."""
+        allocation = self.status.get("desiredOptimizedAlloc")
+        if not isinstance(allocation, Mapping):
+            return None
+        accelerator, replicas = allocation.get("accelerator"), allocation.get("numReplicas")
+        if not isinstance(accelerator, str) or not accelerator:
+            return None
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+            return None
+        return Desired(accelerator, replicas)

@@ -1,0 +1,242 @@
+"""The loop's one turn: snapshot, plan, decisions, export, statuses, journal.
+
+The desired values are exported before the statuses are written: a change in load should reach the HPA at
+once, and a slow API server must not stand between them. A stage that fails leaves the last plan in force:
+desired values stay as they are (until they are older than the bound), each variant's condition names the
+stage and the error, and the next turn tries again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from inferno_actuator.apply import Publisher, Update, WriteCounts, update_for, update_for_failure
+from inferno_actuator.clients import CollectorClient, OptimizerClient
+from inferno_actuator.clock import Clock
+from inferno_actuator.decisions import Decision, Decisions, decide
+from inferno_actuator.gauges import Gauges, Shown, count_scalings
+from inferno_actuator.journal import Cycle, Journal, PlanInForce
+from inferno_actuator.known import Key, KnownVariant
+from inferno_actuator.stages import FailureReason, Stage, StageError
+from inferno_actuator.status import Prices
+from inferno_actuator.timings import Timings
+from inferno_actuator.triggers import Trigger
+from inferno_actuator.turn import Turn
+from inferno_shared.contracts import Plan, SloTarget, Snapshot
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ClusterView(Protocol):
+    """What the loop reads of the cluster."""
+
+    def known(self) -> Mapping[Key, KnownVariant]:
+        """Every VariantAutoscaling that is not on its way out."""
+        ...
+
+    def interval_seconds(self) -> float:
+        """How often the loop runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long each stage may take, how old a plan may be; None: five intervals, at least five minutes."""
+
+    collect_seconds: float = 30
+    optimize_seconds: float = 90
+    apply_seconds: float = 60
+    plan_max_age_seconds: float | None = None
+
+    def max_age_seconds(self, interval_seconds: float) -> float:
+        """The age at which a desired value is not exported any more."""
+        if self.plan_max_age_seconds is not None:
+            return self.plan_max_age_seconds
+        return max(5 * interval_seconds, 300.0)
+
+
+class Loop:
+    """Everything that one turn needs; when to turn is the scheduler's business."""
+
+    def __init__(
+        self,
+        *,
+        collector: CollectorClient,
+        optimizer: OptimizerClient,
+        cluster: ClusterView,
+        publisher: Publisher,
+        gauges: Gauges,
+        timings: Timings,
+        journal: Journal,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
+        self._collector = collector
+        self._optimizer = optimizer
+        self._cluster = cluster
+        self._publisher = publisher
+        self._gauges = gauges
+        self._timings = timings
+        self._journal = journal
+        self._limits = limits
+        self._clock = clock
+        self._in_force: Mapping[Key, Decision] = {}
+        self._turns = 0
+
+    async def run_once(self, trigger: Trigger) -> Cycle:
+        """One turn; whatever fails in it is in the answer, in the conditions and in the metrics."""
+        turn = self._begin(trigger)
+        known = self._cluster.known()
+        self._forget_deleted(known)
+        try:
+            snapshot = await self._collect(turn)
+            plan = await self._optimize(turn, snapshot)
+            decisions = await self._decide(turn, plan, snapshot, known)
+        except StageError as error:
+            return await self._keep_last_plan(turn, error, known)
+        self._put_in_force(plan, snapshot, decisions)
+        writes = await self._publish(turn, self._updates(snapshot, decisions))
+        return self._journal.record(turn.finish(writes, decisions=decisions))
+
+    def stand_down(self) -> None:
+        """Forget and export nothing: another process leads."""
+        self._in_force = {}
+        self._journal.in_force = None
+        self._gauges.show(Shown())
+
+    def _begin(self, trigger: Trigger) -> Turn:
+        self._turns += 1
+        return Turn(self._turns, trigger, self._clock, self._timings)
+
+    def _forget_deleted(self, known: Mapping[Key, KnownVariant]) -> None:
+        """Drop what is about objects that are gone or were made anew, from memory and from the export."""
+        self._in_force = {
+            key: decision
+            for key, decision in self._in_force.items()
+            if key in known and decision.known.uid == known[key].uid
+        }
+        shown = self._gauges.shown
+        self._gauges.show(
+            replace(
+                shown,
+                decisions=tuple(d for d in shown.decisions if d.key in self._in_force),
+                scalings={s: count for s, count in shown.scalings.items() if s[0] in self._in_force},
+            )
+        )
+
+    async def _collect(self, turn: Turn) -> Snapshot:
+        async with turn.stage(Stage.COLLECT, self._limits.collect_seconds):
+            snapshot = await self._collector.snapshot()
+            turn.snapshot_id = snapshot.id
+            self._refuse_stale(snapshot)
+        return snapshot
+
+    async def _optimize(self, turn: Turn, snapshot: Snapshot) -> Plan:
+        async with turn.stage(Stage.OPTIMIZE, self._limits.optimize_seconds):
+            return await self._optimizer.optimize(snapshot)
+
+    async def _decide(
+        self, turn: Turn, plan: Plan, snapshot: Snapshot, known: Mapping[Key, KnownVariant]
+    ) -> Decisions:
+        async with turn.stage(Stage.DECIDE):
+            decisions = decide(plan, snapshot, known, self._in_force, planned_at=self._clock.monotonic())
+        for namespace, name in decisions.unknown:
+            self._timings.error(Stage.DECIDE, FailureReason.UNKNOWN_VARIANT)
+            log.warning("plan has a variant that its snapshot has not", namespace=namespace, variant=name)
+        for decision in decisions.by_key.values():
+            _tell(decision, self._in_force.get(decision.key))
+        return decisions
+
+    def _put_in_force(self, plan: Plan, snapshot: Snapshot, decisions: Decisions) -> None:
+        """From here on the HPA sees it."""
+        now, targets = self._clock.monotonic(), _targets(snapshot)
+        self._gauges.show(
+            Shown(
+                decisions=tuple(decisions.by_key.values()),
+                targets=targets,
+                scalings=count_scalings(self._gauges.shown.scalings, decisions.by_key.values()),
+                capacity=tuple(plan.capacity),
+                totals=plan.totals,
+                planned_at=now,
+                snapshot_taken_at=snapshot.taken_at,
+                max_age_seconds=self._max_age_seconds(),
+            )
+        )
+        self._in_force = decisions.by_key
+        self._journal.in_force = PlanInForce(
+            snapshot=snapshot,
+            plan=plan,
+            decisions=decisions.by_key,
+            targets=targets,
+            planned_at=now,
+            decided_at=self._clock.now(),
+        )
+
+    def _updates(self, snapshot: Snapshot, decisions: Decisions) -> list[Update]:
+        prices, now = Prices.of(snapshot), self._clock.now()
+        return [update_for(decision, prices, now) for decision in decisions.by_key.values()]
+
+    async def _keep_last_plan(
+        self, turn: Turn, error: StageError, known: Mapping[Key, KnownVariant]
+    ) -> Cycle:
+        """Say in every condition what failed, and touch nothing else."""
+        message = f"{error}. Desired replicas stay as last decided; the loop tries again by itself"
+        now = self._clock.now()
+        updates = [update_for_failure(it, message, now) for it in known.values()]
+        writes = await self._publish(turn, updates)
+        return self._journal.record(turn.finish(writes, failure=error))
+
+    async def _publish(self, turn: Turn, updates: Iterable[Update]) -> WriteCounts:
+        """Write statuses and Events; what could not be written is in the answer."""
+        try:
+            async with turn.stage(Stage.APPLY, self._limits.apply_seconds):
+                counts = await self._publisher.publish(updates, now=self._clock.now())
+        except StageError as error:
+            return WriteCounts(error=str(error))
+        self._timings.writes("written", counts.written)
+        self._timings.writes("failed", counts.failed)
+        if counts.failed:
+            self._timings.error(Stage.APPLY, FailureReason.KUBERNETES, counts.failed)
+        return counts
+
+    def _refuse_stale(self, snapshot: Snapshot) -> None:
+        """A collector that keeps answering with an old snapshot is a frozen value in disguise."""
+        taken_at, limit = snapshot.taken_at, self._max_age_seconds()
+        if taken_at is None:
+            raise StageError(Stage.COLLECT, FailureReason.INVALID_ANSWER, "the snapshot has no taken_at")
+        age_seconds = (self._clock.now() - taken_at).total_seconds()
+        if age_seconds > limit:
+            raise StageError(
+                Stage.COLLECT,
+                FailureReason.STALE_SNAPSHOT,
+                f"the snapshot is {age_seconds:.0f} s old, at most {limit:.0f} s is usable; check the "
+                "collector's log and both machines' clocks",
+            )
+
+    def _max_age_seconds(self) -> float:
+        return self._limits.max_age_seconds(self._cluster.interval_seconds())
+
+
+def _targets(snapshot: Snapshot) -> Mapping[Key, SloTarget]:
+    promised = {(c.name, t.model): t for c in snapshot.service_classes for t in c.targets}
+    found = ((v.key, promised.get((v.service_class, v.model))) for v in snapshot.variants)
+    return {key: target for key, target in found if target is not None}
+
+
+def _tell(decision: Decision, before: Decision | None) -> None:
+    """One line for each decision that differs from the one before; the rest only for those who debug."""
+    same = before is not None and (before.desired, before.reason) == (decision.desired, decision.reason)
+    write = log.debug if same else log.info
+    write(
+        "decision",
+        namespace=decision.key[0],
+        variant=decision.key[1],
+        current_replicas=decision.current_replicas,
+        desired_replicas=decision.desired.replicas if decision.desired else None,
+        accelerator=decision.desired.accelerator if decision.desired else None,
+        reason=str(decision.reason),
+        held=decision.held,
+        why=decision.message,
+    )

@@ -1,0 +1,71 @@
+"""What the actuator can be told by environment variables; the rest it learns from the cluster, live."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from inferno_actuator.loop import Limits
+from inferno_shared.service import ServiceSettings
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _default_identity() -> str:
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
+
+
+class ActuatorSettings(ServiceSettings):
+    """Settings of the actuator."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        8443, description="Port to listen on; 0 takes a free one"
+    )
+    namespace: Annotated[str, Field(min_length=1, max_length=63)] = Field(
+        "inferno-autoscaler-system", description="Namespace of the three ConfigMaps and of the Lease"
+    )
+    collector_url: str = Field("http://127.0.0.1:8081", description="Where the collector answers")
+    optimizer_url: str = Field("http://127.0.0.1:8082", description="Where the optimizer answers")
+    client_ca_file: Path | None = Field(
+        None, description="Certificate authority (PEM) of collector and optimizer; unset: the system's"
+    )
+    collector_timeout_seconds: Seconds = Field(30, description="For a snapshot, retries included")
+    optimizer_timeout_seconds: Seconds = Field(90, description="For a plan, retries included")
+    apply_timeout_seconds: Seconds = Field(60, description="For writing all statuses and Events of a cycle")
+    default_interval_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        60, description="How often the loop runs while GLOBAL_OPT_INTERVAL of the ConfigMap is not set"
+    )
+    debounce_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.5, description="Changes of VariantAutoscalings and ConfigMaps within this time cause one run"
+    )
+    plan_max_age_seconds: Seconds | None = Field(
+        None,
+        description="Desired values of an older plan are not exported; unset: 5 intervals, at least 300 s",
+    )
+    status_heartbeat_seconds: Seconds = Field(
+        300, description="An unchanged status is written again when its lastRunTime is this old"
+    )
+    apply_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
+        16, description="Status writes under way at once"
+    )
+    external_metrics: bool = Field(
+        False,
+        description="Serve external.metrics.k8s.io/v1beta1: an HPA then needs no Prometheus and no adapter",
+    )
+    leader_election: bool = Field(
+        False, description="Compete for the Lease: needed with more than one replica"
+    )
+    identity: Annotated[str, Field(min_length=1, max_length=253)] = Field(
+        default_factory=_default_identity, description="Name in the Lease and in Events"
+    )
+
+    def limits(self) -> Limits:
+        """How long each stage may take and how old a plan may be."""
+        return Limits(
+            collect_seconds=self.collector_timeout_seconds,
+            optimize_seconds=self.optimizer_timeout_seconds,
+            apply_seconds=self.apply_timeout_seconds,
+            plan_max_age_seconds=self.plan_max_age_seconds,
+        )
