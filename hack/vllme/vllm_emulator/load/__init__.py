@@ -1,0 +1,1 @@
+"""The load generator: when to send (plan), one request (client), all of them (open_loop), what came of it."""
