@@ -24,7 +24,7 @@ from inferno_shared.errors import (
 from inferno_shared.kubernetes.backoff import Backoff
 from inferno_shared.kubernetes.client import JsonObject, KubernetesClient
 from inferno_shared.kubernetes.resources import Resource
-from inferno_shared.kubernetes.watching import WatchEvent
+from inferno_shared.kubernetes.watching import SilentWatchError, WatchEvent
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -72,6 +72,7 @@ class ResourceCache(Generic[T]):
         self._resource_version: str | None = None
         self._synced = asyncio.Event()
         self._connected = False
+        self._progressed = False
         self._last_contact: float | None = None
         self._problem: str | None = "not read yet"
 
@@ -96,7 +97,7 @@ class ResourceCache(Generic[T]):
         return self._problem
 
     def stale_seconds(self, now: float) -> float:
-        """How long ago the API server was last heard, by the cache's clock: 0 while a watch is open."""
+        """How long the cache may have missed changes, by its own clock: 0 while it is following."""
         if self._connected:
             return 0.0
         return math.inf if self._last_contact is None else max(0.0, now - self._last_contact)
@@ -113,31 +114,36 @@ class ResourceCache(Generic[T]):
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
-        while True:
-            delay_seconds = await self._follow()
-            if delay_seconds:
-                await self._sleep(delay_seconds)
+        try:
+            while True:
+                delay_seconds = await self._follow()
+                if delay_seconds:
+                    await self._sleep(delay_seconds)
+        finally:
+            self._connected = False
 
     async def _follow(self) -> float:
         """List if needed and watch once; return how long to wait before the next time."""
         started = self._clock()
-        failed = True
+        self._progressed = False
+        advised_seconds = 0.0
         try:
             if self._resource_version is None:
                 await self._read_all()
-            failed = not await self._watch(self._resource_version or "")
+            await self._watch(self._resource_version or "")
         except GoneError as error:
             log.info("watch too old, listing again", resource=self._resource.plural, reason=str(error))
             self._resource_version = None
+        except SilentWatchError:
+            log.debug("watch silent, resuming", resource=self._resource.plural)
         except KubernetesError as error:
-            self._report(error)
-        finally:
-            self._connected = False
-        lasted = self._problem is None and self._clock() - started >= SHORT_WATCH_SECONDS
-        if lasted or not failed:
+            self._lost(error)
+            advised_seconds = getattr(error, "retry_after_seconds", None) or 0.0
+        lasted = self._connected and self._clock() - started >= SHORT_WATCH_SECONDS
+        if self._problem is None and (self._progressed or lasted):
             self._backoff.reset()
             return 0.0
-        return self._backoff.next_seconds()
+        return max(self._backoff.next_seconds(), advised_seconds)
 
     async def _read_all(self) -> None:
         listing = await self._client.list(
@@ -156,8 +162,8 @@ class ResourceCache(Generic[T]):
         if first or any(changed):
             self._notify()
 
-    async def _watch(self, resource_version: str) -> bool:
-        """Follow changes until the watch ends; whether it brought any."""
+    async def _watch(self, resource_version: str) -> None:
+        """Follow changes until the server ends the watch."""
         stream = self._client.watch(
             self._resource,
             self._namespace,
@@ -165,16 +171,18 @@ class ResourceCache(Generic[T]):
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             timeout_seconds=WATCH_SECONDS,
+            on_open=self._opened,
         )
-        self._connected = True
-        brought = False
         async with aclosing(stream):
             async for event in stream:
                 self._heard()
-                brought = True
+                self._progressed = True
                 self._apply(event)
         self._heard()
-        return brought
+
+    def _opened(self) -> None:
+        self._connected = True
+        self._heard()
 
     def _apply(self, event: WatchEvent) -> None:
         self._resource_version = event.resource_version or self._resource_version
@@ -212,8 +220,9 @@ class ResourceCache(Generic[T]):
             log.info("following again", resource=self._resource.plural)
         self._problem = None
 
-    def _report(self, error: KubernetesError) -> None:
+    def _lost(self, error: KubernetesError) -> None:
         """Remember why; anything but a connection failure casts doubt on our version, so list again."""
+        self._connected = False
         if not isinstance(error, UnreachableError | UnavailableError):
             self._resource_version = None
         if str(error) != self._problem:

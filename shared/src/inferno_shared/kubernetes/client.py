@@ -20,8 +20,9 @@ from inferno_shared.kubernetes.transport import (
     Timeout,
     Transport,
     TransportError,
+    TransportTimeoutError,
 )
-from inferno_shared.kubernetes.watching import WatchEvent, decode_event, lines
+from inferno_shared.kubernetes.watching import SilentWatchError, WatchEvent, decode_event, lines
 
 JsonObject = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -146,11 +147,12 @@ class KubernetesClient:
         field_selector: str | None = None,
         timeout_seconds: int = 300,
         silence_seconds: float = WATCH_SILENCE_SECONDS,
+        on_open: Callable[[], None] | None = None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Yield changes after `resource_version` until the server ends the watch (about `timeout_seconds`).
 
-        Raises GoneError when that version is too old, and UnreachableError when nothing at all arrives for
-        `silence_seconds`: the connection may be dead, and resuming costs little.
+        `on_open` is called once the server has accepted the watch. Raises GoneError when the version is too
+        old, and SilentWatchError when nothing arrives for `silence_seconds`.
         """
         operation = Operation("watch", resource, namespace)
         query = [
@@ -162,12 +164,19 @@ class KubernetesClient:
         ]
         timeout = Timeout(self._timeout.connect_seconds, silence_seconds)
         request = Request("GET", resource.path(namespace), timeout, query)
+        opened = False
         try:
             async with self._transport.send(request) as answer:
                 await _raise_for_status(answer, operation)
+                opened = True
+                if on_open is not None:
+                    on_open()
                 async with aclosing(lines(answer.chunks(), operation)) as stream:
                     async for line in stream:
                         yield decode_event(line, operation)
+        except TransportTimeoutError as error:
+            silent = SilentWatchError if opened else UnreachableError
+            raise silent(f"{operation}: {error}") from error
         except TransportError as error:
             raise UnreachableError(f"{operation}: {error}") from error
 

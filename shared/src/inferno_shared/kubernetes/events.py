@@ -3,6 +3,7 @@
 Events inform people; a failure to write one is logged and never reaches the caller.
 """
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class EventRecorder:
         self._component = component
         self._instance = instance
         self._wall_clock = wall_clock
+        self._sequence = itertools.count()
         self._written: OrderedDict[tuple[ObjectReference, str, str, str], _Written] = OrderedDict()
 
     async def record(self, involved: ObjectReference, type: EventType, reason: str, message: str) -> None:  # noqa: A002 - Kubernetes' own word
@@ -100,7 +102,7 @@ class EventRecorder:
 
     def _event(self, involved: ObjectReference, type_: EventType, reason: str, message: str) -> JsonObject:
         now = self._wall_clock()
-        nanoseconds = int(now.timestamp() * 1_000_000) * 1_000 + len(self._written) % 1_000
+        nanoseconds = int(now.timestamp() * 1_000_000) * 1_000 + next(self._sequence) % 1_000
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,

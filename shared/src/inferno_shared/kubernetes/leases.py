@@ -98,7 +98,8 @@ class LeaseElector:
         try:
             while True:
                 await self.step()
-                await self._sleep(self._renew_seconds if self.is_leader else self._retry_seconds)
+                renewed = self.is_leader and self._problem is None
+                await self._sleep(self._renew_seconds if renewed else self._retry_seconds)
         finally:
             await self._release()
 

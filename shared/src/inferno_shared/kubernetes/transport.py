@@ -4,7 +4,6 @@ Authentication, TLS and connection pooling are those of the `kubernetes` package
 used, because parsing only the fields that we read is about twenty times faster.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.config import ConfigException
 from yarl import URL
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -20,6 +20,10 @@ JSON = "application/json"
 
 class TransportError(Exception):
     """No usable answer came back; the message says how it failed."""
+
+
+class TransportTimeoutError(TransportError):
+    """Nothing came within the bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,7 @@ class ApiClientTransport:
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Answer]:
         """Send `request` with the configured credentials."""
-        method, url, headers, body, _ = await self._api.param_serialize(
-            request.method,
-            request.path,
-            query_params=list(request.query),
-            header_params={"Accept": JSON, "Content-Type": request.content_type},
-            body=request.body,
-            auth_settings=["BearerToken"],
-        )
+        url, headers = await self._addressed(request)
         timeout = aiohttp.ClientTimeout(
             total=request.timeout.total_seconds,
             connect=request.timeout.connect_seconds,
@@ -95,10 +92,10 @@ class ApiClientTransport:
         )
         try:
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call] # partly typed package
-                method, URL(url, encoded=True), headers=headers, body=body, _request_timeout=timeout
+                request.method, url, headers=headers, body=request.body, _request_timeout=timeout
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransportError(_reason(error, request.timeout)) from error
+            raise _transport_error(error, request.timeout) from error
         try:
             yield _AiohttpAnswer(answer.response, request.timeout)
         finally:
@@ -107,7 +104,20 @@ class ApiClientTransport:
     async def close(self) -> None:
         """Close the connection pool."""
         await self._api.close()  # type: ignore[no-untyped-call] # partly typed package
-        await asyncio.sleep(0)  # lets the transports of the pool finish their own closing
+
+    async def _addressed(self, request: Request) -> tuple[URL, dict[str, str]]:
+        """Return the URL and the headers, with a token that is refreshed when due."""
+        try:
+            _, url, headers, _, _ = await self._api.param_serialize(
+                request.method,
+                request.path,
+                query_params=list(request.query),
+                header_params={"Accept": JSON, "Content-Type": request.content_type},
+                auth_settings=["BearerToken"],
+            )
+        except (ConfigException, OSError, ValueError, KeyError) as error:
+            raise TransportError(f"the credentials cannot be refreshed: {error}") from error
+        return URL(url, encoded=True), headers
 
 
 class _AiohttpAnswer:
@@ -127,18 +137,18 @@ class _AiohttpAnswer:
         try:
             return await self._response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransportError(_reason(error, self._timeout)) from error
+            raise _transport_error(error, self._timeout) from error
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransportError(_reason(error, self._timeout)) from error
+            raise _transport_error(error, self._timeout) from error
 
 
-def _reason(error: BaseException, timeout: Timeout) -> str:
+def _transport_error(error: BaseException, timeout: Timeout) -> TransportError:
     if isinstance(error, TimeoutError):
         bound = timeout.silence_seconds if timeout.total_seconds is None else timeout.total_seconds
-        return f"no answer within {bound:g} s"
-    return str(error) or type(error).__name__
+        return TransportTimeoutError(f"no answer within {bound:g} s")
+    return TransportError(str(error) or type(error).__name__)

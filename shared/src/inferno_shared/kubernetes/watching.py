@@ -14,6 +14,10 @@ WatchEventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 EVENT_TYPES = frozenset(get_args(WatchEventType))
 
 
+class SilentWatchError(UnreachableError):
+    """An open watch brought nothing, not even a bookmark: the connection may be dead. Resume."""
+
+
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
     """One change. A BOOKMARK carries only `metadata.resourceVersion`, to resume from."""
