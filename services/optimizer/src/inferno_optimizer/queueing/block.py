@@ -19,8 +19,6 @@ CELLS_PER_BLOCK: Final = 65_536
 ROWS_PER_BLOCK: Final = 4_096
 _PADDING: Final = 1.25
 _NEGLIGIBLE_BATCH: Final = 32
-_SHORTEST_SERVICE_MS: Final = 1e-100
-"""Keeps the arithmetic finite for parameters that no hardware has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +71,6 @@ def _build(model_name: str, index: list[int], pairs: list[Pair]) -> Block:
         dtype=np.float64,
     )
     batch = np.arange(1, int(n.max()) + 1, dtype=np.float64)
-    service_ms = np.maximum(model.service_ms(batch), _SHORTEST_SERVICE_MS)
+    service_ms = model.service_ms(batch)
     chain = Chain.build(np.log(batch) - np.log(service_ms), n, room)
     return Block(index=index, pairs=pairs, model=model, chain=chain)

@@ -11,6 +11,7 @@ import numpy as np
 from inferno_optimizer.queueing.arrays import FloatArray
 
 _TABLE_UP_TO: Final = 64
+_NEGLIGIBLE_MEAN: Final = 1e-100
 _NATS: Final = 40.0  # e^-40 of the peak is where a tail is cut off
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(48)
 _UNIT_NODES: Final = (_NODES + 1) / 2
@@ -33,13 +34,12 @@ def log_pmf(k: FloatArray, mean: FloatArray) -> FloatArray:
 
 
 def log_below(k: FloatArray, mean: FloatArray) -> FloatArray:
-    """Log P(Poisson(mean) < k) for whole k, shape (R,): -inf where k = 0, and 0 where the mean is."""
-    mean_or_1 = np.where(mean > 0, mean, 1.0)
-    result = np.zeros_like(mean_or_1)
+    """Log P(Poisson(mean) < k) for whole k, shape (R,): -inf where k = 0."""
+    y = np.maximum(mean, _NEGLIGIBLE_MEAN)
+    result = np.zeros_like(y)
     few = k <= _TABLE_UP_TO
-    result[few] = _direct(k[few], mean_or_1[few])
-    result[~few] = _by_quadrature(k[~few], mean_or_1[~few])
-    result = np.where(mean > 0, result, 0.0)
+    result[few] = _direct(k[few], y[few])
+    result[~few] = _by_quadrature(k[~few], y[~few])
     return np.where(k > 0, result, -np.inf)
 
 
@@ -66,14 +66,18 @@ def _by_quadrature(k: FloatArray, mean: FloatArray) -> FloatArray:
     length = 2 * _NATS / (slope + np.sqrt(slope * slope + 2 * _NATS * curvature))
     length = np.where(right, 1.4 * length, -np.minimum(length, y))
     t = length[:, None] * _UNIT_NODES
-    # The last node on the left may come close to t = -y, where the integrand is 0.
-    fall = a[:, None] * np.log1p(np.maximum(t / y[:, None], -1 + 1e-15)) - t
+    fall = a[:, None] * _log1p(t / y[:, None]) - t
     integral = np.abs(length) * (np.exp(fall) @ _UNIT_WEIGHTS)
     # y^a e^-y / a!, with the large terms of Stirling's formula cancelled by hand
-    at_y = a * np.log1p((y - a) / a) - (y - a) - 0.5 * np.log(2 * np.pi * a) - _stirling_rest(a)
+    at_y = a * _log1p((y - a) / a) - (y - a) - 0.5 * np.log(2 * np.pi * a) - _stirling_rest(a)
     log_side = at_y + np.log(integral)
     below = np.log1p(-np.exp(np.minimum(log_side, -1e-300)))
     return np.where(right, np.minimum(log_side, 0.0), below)
+
+
+def _log1p(x: FloatArray) -> FloatArray:
+    """log(1 + x), kept finite at x = -1, where the integrand is 0 anyway."""
+    return np.log1p(np.maximum(x, -1 + 1e-15))
 
 
 def _stirling_rest(x: FloatArray) -> FloatArray:

@@ -17,7 +17,8 @@ from inferno_optimizer.queueing.models import PerformanceModel
 from inferno_optimizer.queueing.waiting import quantile_ms, survival
 from inferno_shared.contracts import ItlReading, TtftReading
 
-_NEGLIGIBLE: Final = 1e-13
+_NEGLIGIBLE: Final = 1e-300
+_JUST_MISSED: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class ExactTtft(Reading):
         prefill_ms = model.prefill_ms(state)
         left_ms = target_ms - prefill_ms
         late = _log_ratio(survival(state, left_ms), np.full_like(left_ms, 1.0 - self.percentile))
-        return np.where(left_ms >= 0, late, prefill_ms / target_ms)
+        too_slow = np.maximum(_log_ratio(prefill_ms, target_ms), _JUST_MISSED)
+        return np.where(left_ms >= 0, late, too_slow)
 
     def describe(self) -> str:
         """Say what it is."""
@@ -132,7 +134,7 @@ class QuantileItl(Reading):
 
 
 def _log_ratio(value: FloatArray, limit: FloatArray) -> FloatArray:
-    return np.log(np.maximum(value / limit, _NEGLIGIBLE))
+    return np.log(np.maximum(value, _NEGLIGIBLE)) - np.log(limit)
 
 
 def _tokens_by_step(model: PerformanceModel, state: State) -> tuple[FloatArray, FloatArray]:

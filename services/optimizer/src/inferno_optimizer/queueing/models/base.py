@@ -6,13 +6,16 @@ It holds a block of R pairs: parameters have shape (R, 1), so that they meet bat
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
 from inferno_optimizer.queueing.arrays import FloatArray
 from inferno_optimizer.queueing.chain import State
 from inferno_optimizer.queueing.pair import Pair
+
+SMALLEST: Final = 1e-30
+"""Floor of numbers that must be above 0: keeps the arithmetic finite for values that no hardware has."""
 
 
 class PerformanceModel(ABC):
@@ -23,7 +26,8 @@ class PerformanceModel(ABC):
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.input_tokens = np.array([[pair.input_tokens] for pair in pairs], dtype=np.float64)
-        self.output_tokens = np.array([[pair.output_tokens or 1.0] for pair in pairs], dtype=np.float64)
+        tokens = [[max(pair.output_tokens or 1.0, SMALLEST)] for pair in pairs]
+        self.output_tokens = np.array(tokens, dtype=np.float64)
 
     @abstractmethod
     def service_ms(self, batch: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from inferno_optimizer.queueing.arrays import BoolArray, FloatArray
 from inferno_optimizer.queueing.chain import State
-from inferno_optimizer.queueing.models.base import PerformanceModel, column
+from inferno_optimizer.queueing.models.base import SMALLEST, PerformanceModel, column
 from inferno_optimizer.queueing.pair import Pair
 
 TOKEN_BUDGET: Final = 8192.0
@@ -28,7 +28,7 @@ class ChunkedPrefillModel(PerformanceModel):
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         super().__init__(pairs)
-        self.alpha = column(pairs, "alpha")
+        self.alpha = np.maximum(column(pairs, "alpha"), SMALLEST)
         self.beta = column(pairs, "beta")
         self.gamma = column(pairs, "gamma")
         self.decode_work = self.output_tokens * self._token_work()
@@ -54,6 +54,11 @@ class ChunkedPrefillModel(PerformanceModel):
     def utilization(self, state: State) -> FloatArray:
         """Ls / N."""
         return state.in_service / state.chain.n
+
+    def prefill_at(self, batch: FloatArray) -> FloatArray:
+        """prefill(B) = c (alpha + (B - 1) delta) + w_pre, c for the nearest whole B."""
+        chunks = self.chunks(np.floor(batch + 0.5))
+        return chunks * self._others(batch, chunks) + self._prefill_work(chunks)
 
     def chunks(self, batch: FloatArray) -> FloatArray:
         """Least c >= 1 with Bmax(c) >= B, Bmax(c) = floor((c + m)(M - n / c) / (n + m)), for whole B.
@@ -93,7 +98,5 @@ class ChunkedPrefillModel(PerformanceModel):
         return self.alpha + (batch - 1) * self._delta(chunks)
 
     def _prefill(self, state: State) -> FloatArray:
-        """prefill(B) = c (alpha + (B - 1) delta) + w_pre, c for the nearest whole B."""
-        batch = np.maximum(state.in_service, 1.0)[:, None]
-        chunks = self.chunks(np.floor(batch + 0.5))
-        return (chunks * self._others(batch, chunks) + self._prefill_work(chunks))[:, 0]
+        """prefill(B) at B = max(Ls, 1), shape (R,)."""
+        return self.prefill_at(np.maximum(state.in_service, 1.0)[:, None])[:, 0]

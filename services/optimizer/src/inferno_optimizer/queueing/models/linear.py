@@ -6,7 +6,7 @@ import numpy as np
 
 from inferno_optimizer.queueing.arrays import FloatArray
 from inferno_optimizer.queueing.chain import State
-from inferno_optimizer.queueing.models.base import PerformanceModel, column
+from inferno_optimizer.queueing.models.base import SMALLEST, PerformanceModel, column
 from inferno_optimizer.queueing.pair import Pair
 
 
@@ -17,7 +17,7 @@ class LinearModel(PerformanceModel):
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         super().__init__(pairs)
-        self.alpha = column(pairs, "alpha")
+        self.alpha = np.maximum(column(pairs, "alpha"), SMALLEST)
         self.beta = column(pairs, "beta")
 
     def service_ms(self, batch: FloatArray) -> FloatArray:
