@@ -7,6 +7,7 @@ import pytest
 
 from inferno_shared.kubernetes import LeaseElector
 from unit.shared.kubernetes.memory_api import MemoryApi
+from unit.shared.waiting import until
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/actuator"
 START = datetime(2025, 9, 4, 18, 37, 23, 500_000, tzinfo=UTC)
@@ -127,9 +128,7 @@ async def test_stopping_releases_the_lease_so_that_a_standby_leads_at_once(memor
     said: list[bool] = []
     a, b = elector(memory, clock, "a", said), elector(memory, clock, "b")
     task = asyncio.create_task(a.run())
-    async with asyncio.timeout(5):
-        while not a.is_leader:
-            await asyncio.sleep(0)
+    await until(lambda: a.is_leader)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -141,9 +140,7 @@ async def test_stopping_releases_the_lease_so_that_a_standby_leads_at_once(memor
 async def test_stopping_without_an_api_server_only_costs_the_wait(memory: MemoryApi) -> None:
     a = elector(memory, Clock(), "a")
     task = asyncio.create_task(a.run())
-    async with asyncio.timeout(5):
-        while not a.is_leader:
-            await asyncio.sleep(0)
+    await until(lambda: a.is_leader)
     memory.down = True
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
