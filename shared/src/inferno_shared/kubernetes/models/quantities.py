@@ -5,14 +5,20 @@ they are counted in whole devices, and cpu or memory decide nothing here.
 """
 
 import math
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes.models.fields import JsonObject, path, section
 
+QUANTITY: Final = re.compile(
+    r"(?P<number>[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?)"
+    r"(?P<suffix>|n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)"
+)
 SUFFIXES: Final[Mapping[str, Decimal]] = {
+    "": Decimal(1),
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
     "m": Decimal("1e-3"),
@@ -34,15 +40,10 @@ SUFFIXES: Final[Mapping[str, Decimal]] = {
 def quantity(value: object, field: str) -> Decimal:
     """Return the number that a quantity stands for. Raises MalformedObjectError naming `field`."""
     written = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    digits = written.rstrip("numkMGTPEi") or written
-    suffix = written[len(digits) :]
-    try:
-        number = Decimal(digits) * (SUFFIXES[suffix] if suffix else 1)
-    except (InvalidOperation, KeyError):
-        number = Decimal("NaN")
-    if not number.is_finite():
+    parts = QUANTITY.fullmatch(written)
+    if parts is None:
         raise MalformedObjectError(field, f"must be a quantity such as 8 or 1Gi, is {value!r}")
-    return number
+    return Decimal(parts["number"]) * SUFFIXES[parts["suffix"]]
 
 
 def devices(raw: JsonObject, key: str, at: str) -> dict[str, int]:
