@@ -90,7 +90,8 @@ class Scheduler:
                     self._stand_down()
                 led, trigger = False, Trigger.START
                 self._disappoint(self._not_leading())
-                await self._clock.wait(asyncio.Event(), _STANDBY_SECONDS)
+                self._wake.clear()
+                await self._clock.wait(self._wake, _STANDBY_SECONDS)
                 continue
             led = True
             started = self._clock.monotonic()

@@ -61,11 +61,12 @@ def render(
         status["currentAlloc"] = _current(decision.variant, prices)
     if decision.desired is not None:
         status["desiredOptimizedAlloc"] = {
-            _LAST_RUN_TIME: timestamp(now),
             "accelerator": decision.desired.accelerator,
             "numReplicas": decision.desired.replicas,
         }
-    if decision.variant is not None and decision.desired is not None:
+    if decision.desired is not None and decision.variant is not None:
+        # Only a plan makes a desired allocation younger; one that is merely kept keeps its time.
+        status["desiredOptimizedAlloc"][_LAST_RUN_TIME] = timestamp(now)
         status["actuation"] = {"applied": is_applied(decision)}
     return _merge_patched(previous, status)
 
