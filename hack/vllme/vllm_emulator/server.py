@@ -50,22 +50,23 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    print(_what_is_served(settings, listener), flush=True)
     await server.serve(sockets=[listener])
 
 
 def run(settings: Settings) -> None:
-    """Say what is served where, then serve it."""
+    """Say what is not understood, then serve."""
     listener = listen(settings.host, settings.port)
     if settings.ignored:
-        print(
-            f"warning: ignored, the emulator has no such parameters: {', '.join(settings.ignored)}",
-            file=sys.stderr,
-        )
+        names = ", ".join(settings.ignored)
+        print(f"warning: ignored, the emulator has no such parameters: {names}", file=sys.stderr)
+    asyncio.run(serve(settings, listener))
+
+
+def _what_is_served(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     profile = settings.profile
-    print(
+    return (
         f"serving {settings.served_names[0]} at http://{f'[{host}]' if ':' in host else host}:{port}/v1 "
-        f"(alpha {profile.alpha_ms:g} ms, beta {profile.beta_ms:g} ms, batch of {profile.max_batch_size})",
-        flush=True,
+        f"(alpha {profile.alpha_ms:g} ms, beta {profile.beta_ms:g} ms, batch of {profile.max_batch_size})"
     )
-    asyncio.run(serve(settings, listener))
