@@ -124,11 +124,16 @@ def _measured(
 
 
 def _is_fresh(history: History | None, now: float, policy: DemandPolicy) -> bool:
-    """Whether the newest row is recent and holds the numbers that demand is made of."""
+    """Whether the newest row is recent and holds the numbers that demand is made of.
+
+    Recent means within the policy's bound, or three scrape intervals when these are longer.
+    """
+    if history is None or not len(history):
+        return False
+    intervals = max(len(history) - 1, 1)
+    scrape_seconds = (history.newest_at - history.times[0]) / intervals
     return (
-        history is not None
-        and len(history) > 0
-        and history.newest_at >= now - policy.stale_after_seconds
+        history.newest_at >= now - max(policy.stale_after_seconds, 3 * scrape_seconds)
         and usable(history.value(Metric.COMPLETED, -1))
         and UNUSABLE not in (history.value(Metric.RUNNING, -1), history.value(Metric.WAITING, -1))
     )

@@ -19,7 +19,8 @@ from inferno_collector.demand import (
 )
 from inferno_collector.estimation import estimate_demand
 from inferno_collector.roster import ServingPod
-from inferno_collector.samples import History, LoadReading, PodKey
+from inferno_collector.samples import History, PodKey
+from inferno_collector.sources import Histories, LoadReading
 from inferno_shared.contracts import Load, LoadState, ObservedLatency, Problem
 
 VariantKey = tuple[str, str]
@@ -109,12 +110,11 @@ def _evidence(
     now: float,
     policy: DemandPolicy,
 ) -> _Evidence:
-    own = [(pod, _history_of(server.model, reading.by_pod.get(pod.key, {}))) for pod in server.pods]
-    if not any(history for _, history in own):
+    own = [(pod, _histories_of(server.model, reading.by_pod.get(pod.key, {}))) for pod in server.pods]
+    if not any(histories for _, histories in own):
         for group in ((server.key[0], server.model), ("", server.model)):
-            total = reading.by_model.get(group)
-            if total is not None:
-                return _shared(server, total, ready_by_model[group])
+            if group in reading.by_model:
+                return _shared(server, reading.by_model[group], ready_by_model[group])
     pods = [
         PodEvidence(
             history=history,
@@ -123,18 +123,19 @@ def _evidence(
             expected=pod.has_been_ready_for(policy.stale_after_seconds, now),
             error=reading.pod_errors.get(pod.key),
         )
-        for pod, history in own
+        for pod, histories in own
+        for history in histories or (None,)
     ]
     others = {name for pod in server.pods for name in reading.by_pod.get(pod.key, {}) if name}
     return _Evidence(pods, other_models=sorted(others - {server.model}))
 
 
-def _history_of(model: str, histories: Mapping[str, History]) -> History | None:
+def _histories_of(model: str, histories: Histories) -> tuple[History, ...]:
     """The pod's series of this model; an engine that exposes no model name serves just one."""
-    return histories.get(model) or histories.get("")
+    return histories.get(model) or histories.get("") or ()
 
 
-def _shared(server: Server, total: History, group: Sequence[Server]) -> _Evidence:
+def _shared(server: Server, endpoints: Sequence[History], group: Sequence[Server]) -> _Evidence:
     """The variant's part of series that name no pod: by ready replicas, and evenly while none is ready."""
     ready = sum(member.ready_pods for member in group)
     share = server.ready_pods / ready if ready else 1 / len(group)
@@ -144,7 +145,8 @@ def _shared(server: Server, total: History, group: Sequence[Server]) -> _Evidenc
         if len(group) > 1
         else "the series name no pod: the model's total"
     )
-    return _Evidence([PodEvidence(total)], share=share, provenance=provenance)
+    pods = [PodEvidence(history, expected=False) for history in endpoints]
+    return _Evidence(pods, share=share, provenance=provenance)
 
 
 def _failed(reading: LoadReading) -> Estimate:

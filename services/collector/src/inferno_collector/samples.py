@@ -5,12 +5,10 @@ Both sources deliver this form, so that everything behind them is the same pure 
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
-
-from inferno_shared.contracts import Problem
 
 
 class Metric(IntEnum):
@@ -149,28 +147,3 @@ class GrowingHistory:
     def frozen(self) -> History:
         """A copy that later scrapes do not change."""
         return History(self._cells[:])
-
-
-@dataclass(frozen=True, slots=True)
-class LoadReading:
-    """What a source knows at one moment.
-
-    `by_pod` has the histories of each pod by model name. `by_model` has series that name no pod, by
-    (namespace or "", model). `pod_errors` says why a pod could not be read. `failure` is set when the source
-    as a whole gave nothing: then every load is unknown, and the sentence says why.
-    """
-
-    source: str
-    by_pod: Mapping[PodKey, Mapping[str, History]] = field(default_factory=dict)
-    by_model: Mapping[tuple[str, str], History] = field(default_factory=dict)
-    pod_errors: Mapping[PodKey, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    failure: str | None = None
-    queries: int = 0
-
-    def model_names(self) -> Iterator[str]:
-        """Every model name that any series has; with repetitions."""
-        for histories in self.by_pod.values():
-            yield from histories
-        for _, model in self.by_model:
-            yield model

@@ -54,10 +54,11 @@ def servers(resolution: Resolution, roster: Roster) -> list[Server]:
     return [Server(v.key, v.resource.spec.model_id, by_variant[v.key]) for v in resolution.variants]
 
 
-def assemble(
-    world: World, loads: MeasuredLoads, source_problems: Iterable[Problem], *, now: float
-) -> Snapshot:
-    """The Snapshot. A variant that the contract does not admit is reported and left out."""
+def assemble(world: World, loads: MeasuredLoads, ways_in: Iterable[Problem], *, now: float) -> Snapshot:
+    """The Snapshot. A variant that the contract does not admit is reported and left out.
+
+    `ways_in` are the problems of what we read from: watches and the load source.
+    """
     variants: list[Variant] = []
     problems: list[Problem] = []
     for resolved in world.resolution.variants:
@@ -80,11 +81,10 @@ def assemble(
         service_classes=sorted(world.catalogue.service_classes.values(), key=lambda c: (c.priority, c.name)),
         variants=variants,
         problems=[
-            *world.view.problems,
+            *ways_in,
             *world.configuration.problems,
             *world.catalogue.problems,
             *_unreadable(world.view),
-            *source_problems,
             *inventory.problems,
             *world.resolution.problems,
             *problems,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import ConfigMap, Deployment, Node, Pod, Service, VariantAutoscaling
 
 Key = tuple[str, str]
@@ -21,7 +20,6 @@ class ClusterView:
     variants: Mapping[Key, VariantAutoscaling] = field(default_factory=dict)
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
     malformed: Mapping[str, Mapping[Key, str]] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
 
     def config(self, name: str) -> Mapping[str, str] | None:
         """Data of a ConfigMap of our namespace; None when there is none."""

@@ -1,0 +1,117 @@
+"""Follows what the collector needs of the cluster: six collections, each listed once and then watched."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from inferno_collector.view import ClusterView
+from inferno_shared.contracts import Problem
+from inferno_shared.kubernetes import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    NODES,
+    PODS,
+    SERVICES,
+    VARIANT_AUTOSCALINGS,
+    JsonObject,
+    KubernetesClient,
+    Resource,
+    ResourceCache,
+    parse_config_map,
+    parse_deployment,
+    parse_node,
+    parse_pod,
+    parse_service,
+    parse_variant_autoscaling,
+)
+
+# Finished pods hold no device and serve nothing: the API server need not send them.
+_UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
+
+
+class Cluster:
+    """The caches. `version` grows with every change that a reader could see."""
+
+    def __init__(
+        self, client: KubernetesClient, *, namespace: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self.version = 0
+
+        def cache(
+            resource: Resource,
+            parse: Callable[[JsonObject], Any],
+            *,
+            namespace: str | None = None,
+            field_selector: str | None = None,
+        ) -> ResourceCache[Any]:
+            return ResourceCache(
+                client,
+                resource,
+                parse,
+                namespace=namespace,
+                field_selector=field_selector,
+                on_change=self._changed,
+                clock=clock,
+            )
+
+        self._nodes = cache(NODES, parse_node)
+        self._pods = cache(PODS, parse_pod, field_selector=_UNFINISHED)
+        self._deployments = cache(DEPLOYMENTS, parse_deployment)
+        self._services = cache(SERVICES, parse_service)
+        self._variants = cache(VARIANT_AUTOSCALINGS, parse_variant_autoscaling)
+        self._config_maps = cache(CONFIG_MAPS, parse_config_map, namespace=namespace)
+
+    async def run(self) -> None:
+        """Follow all collections until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _, cache in self._caches():
+                group.create_task(cache.run())
+
+    def not_synced(self) -> list[str]:
+        """The collections that were never read, each with the reason."""
+        return [
+            f"{resource.plural}: {cache.problem}" for resource, cache in self._caches() if not cache.synced
+        ]
+
+    def seconds_behind(self) -> Iterator[tuple[str, float]]:
+        """For each collection how long ago the API server was last heard; 0 while it is followed."""
+        now = self._clock()
+        return ((resource.plural, cache.stale_seconds(now)) for resource, cache in self._caches())
+
+    def view(self) -> ClusterView:
+        """Copies of everything, and which collections are not followed at present."""
+        caches = list(self._caches())
+        return ClusterView(
+            nodes=dict(self._nodes.objects),
+            pods=dict(self._pods.objects),
+            deployments=dict(self._deployments.objects),
+            services=dict(self._services.objects),
+            variants=dict(self._variants.objects),
+            config_maps={name: config_map for (_, name), config_map in self._config_maps.objects.items()},
+            malformed={resource.kind: dict(cache.malformed) for resource, cache in caches},
+        )
+
+    def problems(self) -> list[Problem]:
+        """The collections that have lost their watch: what a snapshot says of them may be old."""
+        return [
+            Problem(
+                subject=f"Watch {resource.plural}",
+                reason="WatchLost",
+                message=f"not followed for {cache.stale_seconds(self._clock()):.0f} s: {cache.problem}",
+            )
+            for resource, cache in self._caches()
+            if cache.problem is not None
+        ]
+
+    def _changed(self) -> None:
+        self.version += 1
+
+    def _caches(self) -> Iterator[tuple[Resource, ResourceCache[Any]]]:
+        yield NODES, self._nodes
+        yield PODS, self._pods
+        yield DEPLOYMENTS, self._deployments
+        yield SERVICES, self._services
+        yield VARIANT_AUTOSCALINGS, self._variants
+        yield CONFIG_MAPS, self._config_maps
