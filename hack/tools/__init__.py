@@ -1,0 +1,1 @@
+"""Builds the programs of the real control plane."""
