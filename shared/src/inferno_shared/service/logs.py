@@ -19,13 +19,13 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
             *before_rendering,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -37,6 +37,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_flatten_access, *before_rendering],
+            pass_foreign_args=True,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.EventRenamer("msg"),
@@ -62,11 +63,11 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def _flatten_access(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Turn uvicorn's access line into fields."""
+    arguments = event.pop("positional_args", ())
     record: logging.LogRecord | None = event.get("_record")
-    if record is not None and record.name == ACCESS_LOGGER and isinstance(record.args, tuple):
-        event.update(zip(ACCESS_ARGUMENTS, record.args, strict=False))
+    if record is not None and record.name == ACCESS_LOGGER:
+        event.update(zip(ACCESS_ARGUMENTS, arguments, strict=False))
         event["event"] = "request"
-        event.pop("positional_args", None)
     return event
 
 

@@ -2,13 +2,21 @@
 
 import asyncio
 from http import HTTPStatus
+from itertools import islice
 from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferno_shared.service.finite import not_finite
 from inferno_shared.service.logs import get_logger
-from inferno_shared.service.problems import ProblemError, problem_response
+from inferno_shared.service.problems import (
+    MAX_SHOWN_ERRORS,
+    NOT_FINITE,
+    FieldError,
+    ProblemError,
+    problem_response,
+)
 
 BODY_SECONDS: Final = 30.0
 CLIENT_CLOSED_REQUEST: Final = 499  # nobody reads it; it keeps metrics and logs honest
@@ -17,7 +25,7 @@ log = get_logger(__name__)
 
 
 class BoundedBody:
-    """Reads the whole body before the endpoint runs: at most `max_bytes`, within `seconds`.
+    """Reads the whole body before the endpoint runs: at most `max_bytes`, within `seconds`, no NaN in it.
 
     Whether the client declared a length or sends chunks makes no difference.
     """
@@ -33,6 +41,7 @@ class BoundedBody:
             return
         try:
             body = await self._read(scope, receive)
+            _refuse_not_finite(body)
         except ProblemError as problem:
             await problem_response(problem)(scope, receive, send)
             return
@@ -77,6 +86,13 @@ class BoundedBody:
             "send less, or raise INFERNO_MAX_BODY_BYTES",
             headers={"connection": "close"},
         )
+
+
+def _refuse_not_finite(body: bytes) -> None:
+    errors = [FieldError(path, NOT_FINITE) for path in islice(not_finite(body), MAX_SHOWN_ERRORS)]
+    if errors:
+        first = f"{errors[0].field}: {errors[0].message}"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request", first, errors)
 
 
 class FaultBarrier:

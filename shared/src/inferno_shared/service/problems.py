@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 MAX_SHOWN_ERRORS = 100
+NOT_FINITE = "must be a finite number; NaN and Infinity are not accepted"
 PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 
@@ -135,7 +136,7 @@ def _message(error: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     value = error.get("input")
     if isinstance(value, float) and not math.isfinite(value):
-        return "must be a finite number; NaN and Infinity are not accepted"
+        return NOT_FINITE
     if error["type"] != "missing" and isinstance(value, str | int | float | bool):
         return f"{message}, is {str(value)[:80]!r}" if isinstance(value, str) else f"{message}, is {value}"
     return message
