@@ -52,10 +52,11 @@ def merged(
         entry = {
             "type": condition.type,
             "status": condition.status,
-            "reason": condition.reason,
-            "message": condition.message,
-            "lastTransitionTime": known["lastTransitionTime"] if same_status else rfc3339(now),
+            **({"reason": condition.reason} if condition.reason else {}),
+            **({"message": condition.message} if condition.message else {}),
+            "lastTransitionTime": known.get("lastTransitionTime") if same_status else None,
         }
+        entry["lastTransitionTime"] = entry["lastTransitionTime"] or rfc3339(now)
         if update_time:
             same = same_status and known.get("reason") == condition.reason and not condition.renewed
             entry["lastUpdateTime"] = known.get("lastUpdateTime", rfc3339(now)) if same else rfc3339(now)

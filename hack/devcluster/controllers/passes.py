@@ -22,8 +22,9 @@ log = structlog.stdlib.get_logger(__name__)
 class Wakeup:
     """Remembers that something changed until the next pass begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle_seconds: float = SETTLE_SECONDS) -> None:
         self._event = asyncio.Event()
+        self._settle_seconds = settle_seconds
 
     def set(self) -> None:
         """Ask for a pass."""
@@ -34,7 +35,7 @@ class Wakeup:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._event.wait()
-                await asyncio.sleep(SETTLE_SECONDS)  # let changes that come together become one pass
+                await asyncio.sleep(self._settle_seconds)  # let changes that come together become one pass
         self._event.clear()
 
 

@@ -40,9 +40,13 @@ def utc_now() -> datetime:
 
 
 async def run_controllers(
-    client: KubernetesClient, settings: ControllerSettings, clock: Callable[[], datetime] = utc_now
+    client: KubernetesClient,
+    settings: ControllerSettings,
+    *,
+    ready: Callable[[], None] | None = None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
-    """Run the Deployment, ReplicaSet and HPA controllers until cancelled."""
+    """Run the Deployment, ReplicaSet and HPA controllers until cancelled; `ready` is called once they do."""
     deployment_wakeup, replica_set_wakeup, hpa_wakeup = Wakeup(), Wakeup(), Wakeup()
 
     def replica_sets_changed() -> None:
@@ -85,3 +89,5 @@ async def run_controllers(
             ("hpa", hpa_wakeup, hpa_controller.one_pass),
         ):
             tasks.create_task(run_passes(name, wakeup, one_pass))
+        if ready is not None:
+            ready()
