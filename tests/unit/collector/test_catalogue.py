@@ -1,6 +1,6 @@
 import pytest
-from builders import SEED_ACCELERATORS, SEED_SERVICE_CLASSES
 
+from builders import SEED_ACCELERATORS, SEED_SERVICE_CLASSES
 from inferno_collector.catalogue import Catalogue, read_catalogue
 from unit.collector.worlds import CLASSES, COSTS, the_catalogue
 

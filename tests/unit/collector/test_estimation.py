@@ -17,8 +17,8 @@ def rpm(estimate: Estimate) -> float:
     return estimate.rate * 60
 
 
-def estimated(*histories: History | None, now: float = 60, **pod: float | bool) -> Estimate:
-    pods = [PodEvidence(found, **pod) for found in histories]  # type: ignore[arg-type] - fields by name
+def estimated(*histories: History | None, now: float = 60) -> Estimate:
+    pods = [PodEvidence(found) for found in histories]
     return estimate_demand(pods, now, POLICY, None)
 
 

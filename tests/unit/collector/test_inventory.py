@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
-from builders import H100_DEVICE
 
+from builders import H100_DEVICE
 from inferno_collector.inventory import Inventory, device_of, take_inventory
 from inferno_shared.kubernetes import parse_node, parse_pod
 from unit.collector.worlds import a_node_json, a_pod_json
@@ -43,13 +43,14 @@ def test_pods_without_a_node_or_a_device_hold_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"),
-    [({"unschedulable": True}, "NodeUnschedulable"), ({"ready": False}, "NodeNotReady")],
+    ("node", "reason"),
+    [
+        (a_node_json(unschedulable=True), "NodeUnschedulable"),
+        (a_node_json(ready=False), "NodeNotReady"),
+    ],
 )
-def test_a_node_that_takes_no_pods_counts_nothing_and_is_reported(
-    state: dict[str, bool], reason: str
-) -> None:
-    inventory = taken(a_node_json(**state), pods=(a_pod_json("theirs"),))  # type: ignore[arg-type] - by name
+def test_a_node_that_takes_no_pods_counts_nothing_and_is_reported(node: dict[str, Any], reason: str) -> None:
+    inventory = taken(node, pods=(a_pod_json("theirs"),))
     assert counts(inventory) == [("n1", H100_DEVICE, 0, 0)]
     assert [(p.subject, p.reason) for p in inventory.problems] == [("Node n1", reason)]
 

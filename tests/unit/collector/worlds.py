@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import yaml
-from builders import H100_DEVICE, SEED_MODEL, SEED_NAME, SEED_NAMESPACE
 
+from builders import H100_DEVICE, SEED_MODEL, SEED_NAME, SEED_NAMESPACE
 from inferno_collector.catalogue import Catalogue, read_catalogue
 from inferno_collector.view import ClusterView
 from inferno_shared.errors import MalformedObjectError

@@ -1,0 +1,110 @@
+from typing import Any
+
+from builders import SEED_MODEL, SEED_NAMESPACE
+from inferno_collector.roster import ServingPod
+from inferno_collector.samples import UNUSABLE, Metric
+from inferno_collector.sources.series import place_series
+
+POD = (SEED_NAMESPACE, "p-0")
+ROSTER = {POD: ServingPod(POD, (SEED_NAMESPACE, "v"), address="10.0.0.1:8200")}
+
+
+def series(name: str, *values: Any, **labels: str) -> dict[str, Any]:  # noqa: ANN401 - what an API may send
+    """One series of the API, a value every 15 s."""
+    base = {"__name__": f"vllm:{name}", "model_name": SEED_MODEL, "instance": "10.0.0.1:8200", "job": "vllm"}
+    return {
+        "metric": base | {"namespace": SEED_NAMESPACE, "pod": "p-0"} | labels,
+        "values": [[15 * n, str(value)] for n, value in enumerate(values)],
+    }
+
+
+def test_series_of_one_pod_become_rows() -> None:
+    placed = place_series(
+        [
+            series("request_success_total", 1, 4, finished_reason="stop"),
+            series("request_success_total", 0, 1, finished_reason="length"),
+            series("num_requests_running", 2, 3),
+        ],
+        {},
+    )
+    [history] = placed.by_pod[POD][SEED_MODEL]
+    assert list(history.times) == [0, 15]
+    assert list(history.column(Metric.COMPLETED)) == [1, 5]
+    assert list(history.column(Metric.RUNNING)) == [2, 3]
+
+
+def test_exported_labels_come_before_the_scrapers_own() -> None:
+    labels = {"pod": "federator", "namespace": "monitoring"}
+    exported = {"exported_pod": "p-0", "exported_namespace": SEED_NAMESPACE}
+    placed = place_series([series("num_requests_running", 1, **labels, **exported)], {})
+    assert list(placed.by_pod) == [POD]
+
+
+def test_without_a_pod_label_the_scraped_address_tells_the_pod() -> None:
+    placed = place_series([series("num_requests_running", 1, pod="", namespace="")], ROSTER)
+    assert list(placed.by_pod) == [POD]
+
+
+def test_a_pod_name_without_a_namespace_is_enough_when_it_is_unique() -> None:
+    placed = place_series([series("num_requests_running", 1, namespace="", instance="x:1")], ROSTER)
+    assert list(placed.by_pod) == [POD]
+
+
+def test_series_that_name_no_pod_belong_to_the_model() -> None:
+    placed = place_series([series("num_requests_running", 1, pod="", instance="lb:80")], ROSTER)
+    assert list(placed.by_model) == [(SEED_NAMESPACE, SEED_MODEL)]
+
+
+def test_one_endpoint_scraped_twice_counts_once() -> None:
+    twice = [
+        series("num_requests_running", 2, 3),
+        series("num_requests_running", 2, 3, job="podmonitor/other"),
+        series("num_requests_running", 2, prometheus_replica="b"),
+    ]
+    [history] = place_series(twice, {}).by_pod[POD][SEED_MODEL]
+    assert list(history.column(Metric.RUNNING)) == [2, 3]
+
+
+def test_two_endpoints_of_one_pod_are_two_histories() -> None:
+    both = [series("num_requests_running", 2), series("num_requests_running", 5, instance="10.0.0.1:8201")]
+    assert len(place_series(both, {}).by_pod[POD][SEED_MODEL]) == 2
+
+
+def test_a_finish_reason_seen_for_the_first_time_is_no_jump() -> None:
+    late = series("request_success_total", 100, 101, finished_reason="abort")
+    late["values"] = [[30, "40"]]
+    placed = place_series([series("request_success_total", 5, 6, 7, finished_reason="stop"), late], {})
+    [history] = placed.by_pod[POD][SEED_MODEL]
+    assert list(history.column(Metric.COMPLETED)) == [45, 46, 47]
+
+
+def test_an_engine_with_gauges_and_no_completions_has_completed_nothing() -> None:
+    [history] = place_series([series("num_requests_running", 1, 2)], {}).by_pod[POD][SEED_MODEL]
+    assert list(history.column(Metric.COMPLETED)) == [0, 0]
+
+
+def test_nan_is_unusable_not_zero() -> None:
+    [history] = place_series([series("request_success_total", 1, "NaN")], {}).by_pod[POD][SEED_MODEL]
+    assert list(history.column(Metric.COMPLETED)) == [1, UNUSABLE]
+
+
+def test_old_and_new_names_feed_one_column() -> None:
+    old = series("time_per_output_token_seconds_sum", 9, pod="p-1", instance="10.0.0.2:8200")
+    new = series("inter_token_latency_seconds_sum", 4)
+    placed = place_series([old, new, series("time_per_output_token_seconds_sum", 99)], {})
+    [first] = placed.by_pod[POD][SEED_MODEL]
+    [second] = placed.by_pod[SEED_NAMESPACE, "p-1"][SEED_MODEL]
+    assert first.value(Metric.ITL_SECONDS_SUM, 0) == 4
+    assert second.value(Metric.ITL_SECONDS_SUM, 0) == 9
+
+
+def test_what_is_not_a_series_is_passed_over() -> None:
+    noise: list[dict[str, Any]] = [
+        {},
+        {"metric": [], "values": []},
+        {"metric": {"__name__": "vllm:num_requests_running"}, "histograms": []},
+        {"metric": {"__name__": "up"}, "values": [[0, "1"]]},
+        {"metric": {"__name__": "vllm:num_requests_running"}, "values": [["x", "1"], [1], None, [2, {}]]},
+    ]
+    placed = place_series(noise, {})
+    assert (placed.by_pod, placed.by_model) == ({}, {})
