@@ -21,12 +21,14 @@ TOKEN_REFRESH_SECONDS = 60.0
 LOOPBACK_HOSTS = ("127.", "localhost", "::1")
 
 
-async def configured_api(kubeconfig: str | None = None) -> ApiClient:
+async def configured_api(
+    kubeconfig: str | None = None, *, token_refresh_seconds: float = TOKEN_REFRESH_SECONDS
+) -> ApiClient:
     """Return an `ApiClient` for the chosen cluster. Raises ConfigurationError saying where it looked."""
     configuration = Configuration()
     chosen = _chosen_file(kubeconfig)
     if chosen:
-        await _load_file(chosen, configuration)
+        await _load_file(chosen, configuration, token_refresh_seconds)
     else:
         _load_account(configuration)
     # Go's clients never send loopback addresses through $HTTP_PROXY; neither do we.
@@ -47,14 +49,14 @@ def _chosen_file(kubeconfig: str | None) -> str | None:
     return chosen
 
 
-async def _load_file(path: str, configuration: Configuration) -> None:
+async def _load_file(path: str, configuration: Configuration, token_refresh_seconds: float) -> None:
     try:
         loader = await load_kube_config(  # type: ignore[no-untyped-call] # partly typed package
             config_file=path, client_configuration=configuration, persist_config=False
         )
     except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"kubeconfig {path} is not usable: {error}") from error
-    hook: Any = _refresh(loader.load_and_set, time.monotonic)
+    hook: Any = refreshing(loader.load_and_set, time.monotonic, token_refresh_seconds)
     configuration.refresh_api_key_hook = hook
 
 
@@ -70,15 +72,16 @@ def _load_account(configuration: Configuration) -> None:
         ) from error
 
 
-def _refresh(
-    load: Callable[[Any], Awaitable[None]], clock: Callable[[], float]
+def refreshing(
+    load: Callable[[Any], Awaitable[None]], clock: Callable[[], float], interval_seconds: float
 ) -> Callable[[Any], Awaitable[None]]:
-    due = clock() + TOKEN_REFRESH_SECONDS
+    """Return a hook that has the credentials read again when they are `interval_seconds` old."""
+    due = clock() + interval_seconds
 
     async def refresh(configuration: Any) -> None:  # noqa: ANN401 - the package's own configuration type
         nonlocal due
         if clock() >= due:
-            due = clock() + TOKEN_REFRESH_SECONDS
+            due = clock() + interval_seconds
             await load(configuration)
 
     return refresh
