@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import random
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from inferno_optimizer.queueing import Pair, Sizing, SizingPolicy, predict, size
-from inferno_shared.contracts import ItlReading, LinearParameters, PrefillDecodeParameters, TtftReading
+from inferno_shared.contracts import (
+    ChunkedPrefillParameters,
+    ItlReading,
+    LinearParameters,
+    PrefillDecodeParameters,
+    TtftReading,
+)
 from unit.optimizer.queueing import reference
 from unit.optimizer.queueing.strategies import MONOTONE, PARAMETERS, pairs
 
@@ -117,7 +124,7 @@ def test_targets_hold_at_the_largest_rate(pair: Pair, policy: SizingPolicy) -> N
         assert reference.wait_survival(pair, rate, left_ms) <= 1 - policy.ttft_percentile + 1e-6
 
 
-@given(pair=pairs(PARAMETERS, targets=TARGETS), policy=POLICIES, tighter=st.floats(0.1, 1))
+@given(pair=pairs(MONOTONE, targets=TARGETS), policy=POLICIES, tighter=st.floats(0.1, 1))
 @settings(max_examples=80, deadline=None)
 def test_a_tighter_slo_never_allows_more(pair: Pair, policy: SizingPolicy, tighter: float) -> None:
     tight = dataclasses.replace(
@@ -125,8 +132,7 @@ def test_a_tighter_slo_never_allows_more(pair: Pair, policy: SizingPolicy, tight
         itl_ms=None if pair.itl_ms is None else pair.itl_ms * tighter,
         ttft_ms=None if pair.ttft_ms is None else pair.ttft_ms * tighter,
     )
-    # 1e-3: where model C jumps, the search may settle on another of its crossings
-    assert size_one(tight, policy).max_rate_rpm <= size_one(pair, policy).max_rate_rpm * (1 + 1e-3)
+    assert size_one(tight, policy).max_rate_rpm <= size_one(pair, policy).max_rate_rpm * (1 + 1e-8)
 
 
 @given(pair=pairs(MONOTONE, targets=TARGETS), policy=POLICIES, more=st.floats(1, 20))
@@ -158,6 +164,50 @@ def test_the_combined_rate_respects_every_limit_and_names_the_lowest(
         assert lowest == sizing.saturation_rpm
     else:
         assert limits[sizing.binding] == lowest
+
+
+def chunked_pairs(count: int) -> list[Pair]:
+    """Model C with long inputs, where the number of chunks changes often, and targets that can be met."""
+    draw = random.Random(7).uniform  # noqa: S311 - made-up profiles, no secrets
+    bare = [
+        Pair(
+            ChunkedPrefillParameters(alpha=draw(1, 60), beta=draw(0, 0.2), gamma=draw(0, 1e-3)),
+            int(draw(1, 128)),
+            None,
+            draw(0, 20_000),
+            draw(1.5, 500),
+        )
+        for _ in range(count)
+    ]
+    rest = predict(bare, [0.0] * count)
+    return [
+        dataclasses.replace(pair, itl_ms=alone.itl_ms * draw(1.01, 3), ttft_ms=alone.ttft_ms * draw(1.01, 4))
+        for pair, alone in zip(bare, rest, strict=True)
+    ]
+
+
+def test_model_c_meets_its_targets_at_every_rate_below_the_limit_although_its_latencies_jump() -> None:
+    loose = chunked_pairs(300)
+    sizings = size(loose, SizingPolicy(ttft_reading=TtftReading.MEAN))
+    assert sum(sizing.feasible for sizing in sizings) > 250
+    for share in (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1):
+        performances = predict(loose, [share * sizing.max_rate_rpm for sizing in sizings])
+        for pair, sizing, performance in zip(loose, sizings, performances, strict=True):
+            assert pair.itl_ms is not None
+            assert pair.ttft_ms is not None
+            if sizing.feasible:
+                assert performance.itl_ms <= pair.itl_ms * (1 + 1e-9)
+                assert performance.ttft_ms <= pair.ttft_ms * (1 + 1e-9)
+
+
+def test_a_tighter_slo_never_allows_model_c_more() -> None:
+    loose = chunked_pairs(300)
+    tight = [
+        dataclasses.replace(pair, itl_ms=(pair.itl_ms or 0) * 0.9, ttft_ms=(pair.ttft_ms or 0) * 0.9)
+        for pair in loose
+    ]
+    for less, more in zip(size(tight, SizingPolicy()), size(loose, SizingPolicy()), strict=True):
+        assert less.max_rate_rpm <= more.max_rate_rpm * (1 + 1e-8)
 
 
 @given(batch=st.lists(pairs(PARAMETERS, targets=TARGETS), min_size=2, max_size=12), policy=POLICIES)

@@ -25,6 +25,7 @@ MS_PER_MINUTE: Final = 60_000.0
 _LOWEST: Final = math.log(0.001)
 _HIGHEST: Final = math.log(0.999)
 _FREE_FOR_TPS: Final = math.log(0.9)
+_SCAN_STEPS: Final = 32
 _PRECISION: Final = 1e-10  # of log lambda, so relative to lambda
 
 
@@ -100,6 +101,8 @@ def _limit_of(target: _Target, chain: Chain, lowest: State, highest: State) -> _
     low, high = lowest.theta, highest.theta
     excess_low, excess_high = target.excess(lowest), target.excess(highest)
     missed = excess_low > 0
+    if not target.model.rising and target.promised.any():
+        low, high, excess_low, excess_high = _scan(target, chain, low, high, excess_low, excess_high)
     crosses = ~missed & (excess_high > 0)
     settled = np.where(missed | crosses, low, high)
     theta = last_not_above_zero(
@@ -111,6 +114,33 @@ def _limit_of(target: _Target, chain: Chain, lowest: State, highest: State) -> _
         _PRECISION,
     )
     return _Limit(target.name, theta, target.promised, missed)
+
+
+def _scan(
+    target: _Target,
+    chain: Chain,
+    low: FloatArray,
+    high: FloatArray,
+    excess_low: FloatArray,
+    excess_high: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Narrow low .. high, and the excesses there, to the first of equal steps that misses the target.
+
+    For latencies that may fall again as the load rises: a replica that gets less than lambda* must meet the
+    target too, so lambda* is the first crossing, not any one of them.
+    """
+    open_ended = np.ones_like(target.promised)
+    lowest, step = np.exp(low), (np.exp(high) - np.exp(low)) / _SCAN_STEPS
+    for k in range(1, _SCAN_STEPS):
+        theta = np.log(lowest + k * step)
+        excess = target.excess(chain.at(theta))
+        met, missed = open_ended & (excess <= 0), open_ended & (excess > 0)
+        low, excess_low = np.where(met, theta, low), np.where(met, excess, excess_low)
+        high, excess_high = np.where(missed, theta, high), np.where(missed, excess, excess_high)
+        open_ended &= ~missed
+        if not open_ended.any():
+            break
+    return low, high, excess_low, excess_high
 
 
 def _worst(targets: Sequence[_Target], state: State) -> FloatArray:
@@ -129,8 +159,7 @@ def _all_met(
 ) -> tuple[FloatArray, State]:
     """Check that the smallest limit meets all targets together; look below it where it does not.
 
-    Metrics that rise with the rate pass at once. Those of model C may fall where the number of chunks
-    changes, so that a target met at its own limit need not be met below it.
+    Latencies that rise with the rate pass at once; others may hide a crossing between two steps of the scan.
     """
     state = chain.at(theta)
     excess = _worst(targets, state)

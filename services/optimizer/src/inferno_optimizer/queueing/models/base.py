@@ -24,6 +24,9 @@ class PerformanceModel(ABC):
     default_queue_per_batch: ClassVar[int]
     """Waiting room K - N in multiples of N, for a pair that leaves it open."""
 
+    rising: ClassVar[bool] = True
+    """Whether every latency rises with the load; sizing looks closer where it may also fall."""
+
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.input_tokens = np.array([[pair.input_tokens] for pair in pairs], dtype=np.float64)
         tokens = [[max(pair.output_tokens or 1.0, SMALLEST)] for pair in pairs]

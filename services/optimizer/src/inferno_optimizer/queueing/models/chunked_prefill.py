@@ -22,9 +22,13 @@ class ChunkedPrefillModel(PerformanceModel):
 
     Work: w_pre = (beta + gamma (c + 1) / 2) n, w_dec = beta m + gamma m (n + (m + 1) / 2), and
     delta = (w_pre + w_dec) / (c + m) is what each further request adds to an iteration.
+
+    Latencies are not quite monotone in the load: a larger batch may need one chunk more, which makes the
+    prefill longer and, S being given, the rest of the service shorter.
     """
 
     default_queue_per_batch = 10
+    rising = False
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         super().__init__(pairs)
