@@ -72,10 +72,14 @@ class _Timing:
 
 
 def http_client(target: Target, *, max_concurrency: int) -> httpx.AsyncClient:
-    """A client with room for all requests at once. A proxy from the environment is not asked for loopback."""
+    """A client with room for all requests at once.
+
+    Every request has a connection of its own, as different users have, so that a load balancer can give it to a
+    replica that has just come. A proxy from the environment is not asked for loopback.
+    """
     return httpx.AsyncClient(
         timeout=target.timeout_seconds,  # per read or write; `Requester` bounds the whole request
-        limits=httpx.Limits(max_connections=max_concurrency, max_keepalive_connections=max_concurrency),
+        limits=httpx.Limits(max_connections=max_concurrency, max_keepalive_connections=0),
         trust_env=not urlsplit(target.url).netloc.startswith(LOOPBACK),
     )
 
