@@ -1,4 +1,4 @@
-"""A small world for the loop: a clock turned by hand, statuses in memory, collector and optimizer to command."""
+"""A small world for the loop: a clock turned by hand, statuses in memory, services at the test's command."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
