@@ -62,13 +62,16 @@ async def running() -> AsyncIterator[FakeApi]:
         await runner.cleanup()
 
 
-def write_kubeconfig(file: Path, url: str, user: dict[str, str] | None = None) -> str:
+def write_kubeconfig(
+    file: Path, url: str, user: dict[str, str] | None = None, *, authority: str | None = None
+) -> str:
+    cluster = {"server": url} | ({"certificate-authority": authority} if authority else {})
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "test",
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "clusters": [{"name": "test", "cluster": {"server": url}}],
+        "clusters": [{"name": "test", "cluster": cluster}],
         "users": [{"name": "test", "user": user or {}}],
     }
     file.write_text(json.dumps(config))
