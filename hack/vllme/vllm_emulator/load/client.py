@@ -74,8 +74,8 @@ class _Timing:
 def http_client(target: Target, *, max_concurrency: int) -> httpx.AsyncClient:
     """A client with room for all requests at once.
 
-    Every request has a connection of its own, as different users have, so that a load balancer can give it to a
-    replica that has just come. A proxy from the environment is not asked for loopback.
+    Every request has a connection of its own, as different users have, so that a load balancer can give it to
+    a replica that has just come. A proxy from the environment is not asked for loopback.
     """
     return httpx.AsyncClient(
         timeout=target.timeout_seconds,  # per read or write; `Requester` bounds the whole request
