@@ -1,0 +1,87 @@
+"""What the loop reads of the cluster, from caches filled by hand."""
+
+from typing import Any
+
+import pytest
+
+from inferno_actuator.cluster import INTERVAL_KEY, SETTINGS_CONFIG_MAP, Cluster
+from inferno_shared.kubernetes import (
+    ConfigMap,
+    KubernetesClient,
+    VariantAutoscaling,
+    parse_config_map,
+    parse_variant_autoscaling,
+)
+from unit.actuator.cluster_world import NAMESPACE, seed_variant
+from unit.actuator.world import SEED_KEY
+
+
+class Filled(Cluster):
+    """A cluster whose caches the test fills."""
+
+    def __init__(self) -> None:
+        unused: Any = None
+        client: KubernetesClient = unused
+        super().__init__(client, namespace=NAMESPACE, default_interval_seconds=60, on_write=lambda: None)
+
+    def put_variant(self, **metadata: object) -> None:
+        raw = seed_variant()
+        raw["metadata"] |= {"uid": "u1", "generation": 1, **metadata}
+        parsed: VariantAutoscaling = parse_variant_autoscaling(raw)
+        self._variants._objects[SEED_KEY] = parsed
+
+    def put_config(self, name: str = SETTINGS_CONFIG_MAP, **data: str) -> None:
+        raw = {"metadata": {"namespace": NAMESPACE, "name": name}, "data": data}
+        parsed: ConfigMap = parse_config_map(raw)
+        self._config_maps._objects[NAMESPACE, name] = parsed
+
+
+@pytest.fixture
+def cluster() -> Filled:
+    return Filled()
+
+
+def test_without_a_config_map_the_default_interval_holds(cluster: Filled) -> None:
+    assert cluster.interval_seconds() == 60
+
+
+def test_the_interval_is_read_live_and_nonsense_leaves_the_last_one(cluster: Filled) -> None:
+    cluster.put_config(**{INTERVAL_KEY: "10s"})
+    assert cluster.interval_seconds() == 10
+    cluster.put_config(**{INTERVAL_KEY: "often"})
+    assert cluster.interval_seconds() == 10
+    assert any("'often' is not a duration" in problem for problem in cluster.problems())
+    cluster.put_config(**{INTERVAL_KEY: "20s"})
+    assert cluster.interval_seconds() == 20
+    assert not any("often" in problem for problem in cluster.problems())
+
+
+def test_specs_labels_and_config_maps_are_in_the_fingerprint_and_statuses_are_not(cluster: Filled) -> None:
+    cluster.put_variant()
+    first = cluster.fingerprint()
+    cluster.put_variant(resourceVersion="99")
+    assert cluster.fingerprint() == first
+    seen = {first}
+    cluster.put_variant(generation=2)
+    seen.add(cluster.fingerprint())
+    cluster.put_variant(generation=2, labels={"x": "y"})
+    seen.add(cluster.fingerprint())
+    cluster.put_config("service-classes-config", premium="x")
+    seen.add(cluster.fingerprint())
+    assert len(seen) == 4
+
+
+def test_config_maps_of_others_are_not_in_the_fingerprint(cluster: Filled) -> None:
+    first = cluster.fingerprint()
+    cluster.put_config("somebody-elses", a="b")
+    assert cluster.fingerprint() == first
+
+
+def test_an_object_on_its_way_out_is_not_known_and_a_malformed_one_is(cluster: Filled) -> None:
+    cluster.put_variant()
+    assert set(cluster.known()) == {SEED_KEY}
+    cluster.put_variant(deletionTimestamp="2025-09-04T12:00:00Z")
+    assert cluster.known() == {}
+    cluster._variants._malformed["llm-d-sim", "broken"] = "spec.modelID: must be a text"
+    (broken,) = cluster.known().values()
+    assert broken.malformed == "spec.modelID: must be a text"
