@@ -19,6 +19,10 @@ Samples = tuple[Sequence[float], Sequence[float]]
 """Times and cells of one series."""
 
 
+_ByName = dict[str, dict[tuple[str, str], Samples]]
+"""Series of one target by name, then by engine and finish reason."""
+
+
 class Placed(NamedTuple):
     """Histories by pod and model, and those without a pod by (namespace or "", model)."""
 
@@ -35,7 +39,7 @@ class _Owner(NamedTuple):
 def place_series(series: Iterable[Mapping[str, Any]], roster: Roster) -> Placed:
     """Histories from the API's series objects; one that is not understood is passed over."""
     resolver = _PodResolver(roster)
-    targets: dict[_Owner, dict[Target, dict[str, list[Samples]]]] = defaultdict(dict)
+    targets: dict[_Owner, dict[Target, _ByName]] = defaultdict(dict)
     for entry in series:
         labels, values = entry.get("metric"), entry.get("values")
         if not isinstance(labels, dict) or not isinstance(values, list):
@@ -44,8 +48,8 @@ def place_series(series: Iterable[Mapping[str, Any]], roster: Roster) -> Placed:
         samples = _samples(values)
         if name not in SAMPLE_NAMES or not samples[0]:
             continue
-        target = targets[resolver.owner(labels)].setdefault(_target(labels), defaultdict(list))
-        target[name].append(samples)
+        target = targets[resolver.owner(labels)].setdefault(_target(labels), defaultdict(dict))
+        target[name][str(labels.get("engine")), str(labels.get("finished_reason"))] = samples
     by_pod: dict[PodKey, dict[str, tuple[History, ...]]] = defaultdict(dict)
     by_model: dict[tuple[str, str], tuple[History, ...]] = {}
     for owner, found in targets.items():
@@ -95,7 +99,7 @@ def _target(labels: Mapping[str, str]) -> Target:
     return labels.get("instance", ""), tuple(others)
 
 
-def _one_per_instance(targets: Mapping[Target, Mapping[str, list[Samples]]]) -> Iterator[History]:
+def _one_per_instance(targets: Mapping[Target, _ByName]) -> Iterator[History]:
     """Of the copies of one endpoint the one with the newest and then the most samples."""
     best: dict[str, History] = {}
     for (instance, _), by_name in sorted(targets.items()):
@@ -106,11 +110,11 @@ def _one_per_instance(targets: Mapping[Target, Mapping[str, list[Samples]]]) -> 
     yield from best.values()
 
 
-def _history(by_name: Mapping[str, Sequence[Samples]]) -> History:
+def _history(by_name: _ByName) -> History:
     """Align the series of one target: they come from the same scrapes and nearly always share their times."""
-    all_series = [samples for listed in by_name.values() for samples in listed]
+    all_series = [samples for listed in by_name.values() for samples in listed.values()]
     times = sorted({time for moments, _ in all_series for time in moments})
-    columns = {name: _sum(listed, times) for name, listed in by_name.items()}
+    columns = {name: _sum(listed.values(), times) for name, listed in by_name.items()}
     rows = []
     for row, time in enumerate(times):
         found = {name: column[row] for name, column in columns.items()}
@@ -127,7 +131,7 @@ def _nothing_completed(rows: Sequence[tuple[float, dict[Metric, float]]]) -> Non
             cells[Metric.COMPLETED] = 0.0
 
 
-def _sum(listed: Sequence[Samples], times: Sequence[float]) -> list[float]:
+def _sum(listed: Iterable[Samples], times: Sequence[float]) -> list[float]:
     """Sum of series (engines, finish reasons) at each of `times`.
 
     A series that lacks a time has its last value before it. One that begins later than the others (a finish
