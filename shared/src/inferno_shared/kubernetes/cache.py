@@ -185,7 +185,10 @@ class ResourceCache(Generic[T]):
         self._heard()
 
     def _apply(self, event: WatchEvent) -> None:
-        self._resource_version = event.resource_version or self._resource_version
+        version = event.resource_version or self._resource_version
+        if _went_back(self._resource_version, version):
+            raise GoneError(f"the server's versions went back from {self._resource_version} to {version}")
+        self._resource_version = version
         if event.type == "BOOKMARK":
             return
         changed = self._forget(_key(event.object)) if event.type == "DELETED" else self._store(event.object)
@@ -232,6 +235,13 @@ class ResourceCache(Generic[T]):
     def _notify(self) -> None:
         if self._on_change is not None:
             self._on_change()
+
+
+def _went_back(before: str | None, after: str | None) -> bool:
+    """Whether the server was restored to an earlier state, in which our version means something else."""
+    if before is None or after is None or not (before.isdecimal() and after.isdecimal()):
+        return False
+    return int(after) < int(before)
 
 
 def _key(raw: JsonObject) -> Key:

@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from inferno_shared.service.logs import configure_logging, get_logger
 from inferno_shared.service.settings import ServiceSettings
 
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection: they close it, never we under their request
+
 log = get_logger(__name__)
 
 
@@ -32,6 +34,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         log_level=settings.log_level,
         lifespan="on",
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds / 2)),
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -151,6 +151,21 @@ async def test_it_lists_again_when_its_version_is_too_old(
         assert observed.changes == 2
 
 
+async def test_it_lists_again_when_the_server_was_restored_to_an_earlier_state(
+    api: FakeApi, client: KubernetesClient
+) -> None:
+    script(
+        api,
+        answers(a_list(a_map("a"), version="100")),
+        watch(a_bookmark("7"), then="hang"),
+        answers(a_list(a_map("b"), version="8")),
+        watch(then="hang"),
+    )
+    async with following(client) as observed:
+        await until(lambda: observed.names == ["b"])
+    assert asked_versions(api)[:3] == [None, "100", None]
+
+
 async def test_a_relist_without_a_difference_is_no_change(api: FakeApi, client: KubernetesClient) -> None:
     same = answers(a_list(a_map("a", "1")))
     script(api, same, watch(expired()), same, watch(then="hang"))
