@@ -70,7 +70,7 @@ def _build(model_name: str, index: list[int], pairs: list[Pair]) -> Block:
         ],
         dtype=np.float64,
     )
-    batch = np.arange(1, int(n.max()) + 1, dtype=np.float64)
+    batch = np.arange(1, model.width + 1, dtype=np.float64)
     service_ms = model.service_ms(batch)
     chain = Chain.build(np.log(batch) - np.log(service_ms), n, room)
     return Block(index=index, pairs=pairs, model=model, chain=chain)

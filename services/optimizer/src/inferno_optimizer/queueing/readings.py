@@ -113,19 +113,18 @@ class QuantileItl(Reading):
 
     def value_ms(self, model: PerformanceModel, state: State) -> FloatArray:
         """The least step that a share p of the tokens does not exceed."""
-        steps, tokens = _tokens_by_step(model, state)
-        order = np.argsort(steps, axis=1, kind="stable")
+        tokens = _tokens_by_batch(model, state)
+        order = np.argsort(model.steps_ms, axis=1, kind="stable")
         cumulative = np.cumsum(np.take_along_axis(tokens, order, axis=1), axis=1)
         enough = cumulative >= self.percentile * cumulative[:, -1:]
         first = np.take_along_axis(order, enough.argmax(axis=1)[:, None], axis=1)
-        return np.take_along_axis(steps, first, axis=1)[:, 0]
+        return np.take_along_axis(model.steps_ms, first, axis=1)[:, 0]
 
     def excess(self, model: PerformanceModel, state: State, target_ms: FloatArray) -> FloatArray:
         """By how much the share of tokens within the target falls short of p."""
-        steps, tokens = _tokens_by_step(model, state)
-        total = tokens.sum(axis=1)
-        tokens[steps > target_ms[:, None]] = 0.0
-        short: FloatArray = self.percentile - tokens.sum(axis=1) / total
+        tokens = _tokens_by_batch(model, state)
+        within = model.steps_ms <= target_ms[:, None]
+        short: FloatArray = self.percentile - (tokens * within).sum(axis=1) / tokens.sum(axis=1)
         return short
 
     def describe(self) -> str:
@@ -137,20 +136,16 @@ def _log_ratio(value: FloatArray, limit: FloatArray) -> FloatArray:
     return np.log(np.maximum(value, _NEGLIGIBLE)) - np.log(limit)
 
 
-def _tokens_by_step(model: PerformanceModel, state: State) -> tuple[FloatArray, FloatArray]:
-    """Steps at 1 .. width in service and the tokens made there, each of shape (R, width).
+def _tokens_by_batch(model: PerformanceModel, state: State) -> FloatArray:
+    """Tokens made with 1 .. width requests in service, as weights of shape (R, width).
 
     Column N - 1 holds the state N and its tail; columns above N hold nothing.
     """
-    rows, width = state.weights.shape
-    batch = np.arange(1, width + 1, dtype=np.float64)
-    steps = model.step_ms(batch)
-    weights = np.zeros((rows, width))
-    weights[:, :-1] = state.weights[:, 1:]
-    weights[np.arange(rows), state.chain.n.astype(np.int64) - 1] = state.tail
-    weights *= batch
-    weights /= steps
-    return steps, weights
+    tokens = np.zeros_like(state.weights)
+    np.multiply(state.weights[:, 1:], model.token_rates[:, :-1], out=tokens[:, :-1])
+    row, last = np.arange(tokens.shape[0]), state.chain.n.astype(np.int64) - 1
+    tokens[row, last] = state.tail * model.token_rates[row, last]
+    return tokens
 
 
 TTFT_READINGS: Final[dict[TtftReading, type[Reading]]] = {

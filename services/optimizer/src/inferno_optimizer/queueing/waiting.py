@@ -64,8 +64,10 @@ def _survival_if_waiting(theta: FloatArray, room: FloatArray, x: FloatArray) -> 
     shift = np.maximum(r * bent, 0.0)
     difference = np.exp(log_tilted - shift) - np.exp(r * bent - shift + log_b)
     curved = difference / (np.exp(-shift) - np.exp(r * bent - shift))
-    linear = np.exp(log_b) - x / r * np.exp(log_below(r - 1, x))
-    result: FloatArray = np.where(flat, linear, curved)
+    result: FloatArray = curved
+    if flat.any():
+        linear = np.exp(log_b) - x / r * np.exp(log_below(r - 1, x))
+        result = np.where(flat, linear, curved)
     steep = theta > _STEEP_ABOVE
     if steep.any():
         result[steep] = _survival_if_steep(theta[steep], r[steep], x[steep], log_b[steep])

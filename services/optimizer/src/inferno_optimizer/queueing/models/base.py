@@ -6,6 +6,7 @@ It holds a block of R pairs: parameters have shape (R, 1), so that they meet bat
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import ClassVar, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ SMALLEST: Final = 1e-30
 
 
 class PerformanceModel(ABC):
-    """Formulas of one model, for R pairs; times are ms."""
+    """Formulas of one model, for R pairs; times are ms. `width` is the largest N among them."""
 
     default_queue_per_batch: ClassVar[int]
     """Waiting room K - N in multiples of N, for a pair that leaves it open."""
@@ -28,6 +29,7 @@ class PerformanceModel(ABC):
     """Whether every latency rises with the load; sizing looks closer where it may also fall."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
+        self.width = max(pair.max_batch_size for pair in pairs)
         self.input_tokens = np.array([[pair.input_tokens] for pair in pairs], dtype=np.float64)
         tokens = [[max(pair.output_tokens or 1.0, SMALLEST)] for pair in pairs]
         self.output_tokens = np.array(tokens, dtype=np.float64)
@@ -51,6 +53,16 @@ class PerformanceModel(ABC):
     @abstractmethod
     def utilization(self, state: State) -> FloatArray:
         """How much of the replica is in use, 0 .. 1, shape (R,)."""
+
+    @cached_property
+    def steps_ms(self) -> FloatArray:
+        """Decode steps at 1 .. width requests, shape (R, width)."""
+        return self.step_ms(np.arange(1, self.width + 1, dtype=np.float64))
+
+    @cached_property
+    def token_rates(self) -> FloatArray:
+        """Tokens per ms at 1 .. width requests, n / step(n), shape (R, width)."""
+        return np.arange(1, self.width + 1, dtype=np.float64) / self.steps_ms
 
 
 def column(pairs: Sequence[Pair], name: str) -> FloatArray:
