@@ -15,11 +15,13 @@ from celpy import celtypes
 from celpy.adapter import json_to_cel
 from celpy.celparser import CELParseError
 from celpy.evaluation import CELEvalError
+from pydantic_core import to_json
 
 from devcluster.apiserver.json_types import JsonObject, JsonValue
 from devcluster.apiserver.schema import list_identity, type_name
 from devcluster.apiserver.status import CauseReason, FieldError
 
+_REMEMBERED_VALUES = 4096
 _TRANSITION = re.compile(r"\boldSelf\b")
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 _RESERVED_NAMES = """true false null in as break const continue else for function if import let loop package
@@ -48,11 +50,10 @@ class Rule:
     reason: CauseReason
     field_path: str
     transition: bool
-    optional_old: bool
 
     def check(self, value: Any, old: Any, path: str, kind: str) -> FieldError | None:  # noqa: ANN401 - CEL values
         """The error, if the rule does not hold for a value."""
-        context = {"self": value} if old is None else {"self": value, "oldSelf": old}
+        context = {"self": value, "oldSelf": old} if self.transition else {"self": value}
         try:
             holds = bool(self.program.evaluate(context))
             message = self.message
@@ -72,13 +73,36 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleTree:
-    """The rules at one place of a schema and below it."""
+    """The rules at one place of a schema and below it; fleets of objects alike are evaluated once."""
 
     schema: JsonObject
     rules: tuple[Rule, ...] = ()
     properties: dict[str, "RuleTree"] = field(default_factory=dict)
     items: "RuleTree | None" = None
     additional: "RuleTree | None" = None
+    accepted: dict[bytes, None] = field(default_factory=dict)  # values that passed, oldest first
+
+    def broken(self, value: JsonValue, old: JsonValue, path: str) -> Iterator[FieldError]:
+        """The rules at this place that a value breaks; what is known to pass is not evaluated again."""
+        encoded = to_json(value)
+        known = encoded in self.accepted or (old is not None and old == value)
+        rules = [rule for rule in self.rules if rule.transition or not known]
+        if not rules:
+            return
+        current = to_cel(value, self.schema)
+        previous = None if old is None else to_cel(old, self.schema)
+        passed = not known
+        for rule in rules:
+            if rule.transition and previous is None:
+                continue
+            error = rule.check(current, previous, path or "<nil>", type_name(value))
+            if error is not None:
+                passed = passed and rule.transition
+                yield error
+        if passed:
+            self.accepted[encoded] = None
+            if len(self.accepted) > _REMEMBERED_VALUES:
+                del self.accepted[next(iter(self.accepted))]
 
 
 def compile_rules(schema: JsonObject, path: str = "openAPIV3Schema") -> RuleTree | None:
@@ -107,16 +131,7 @@ def compile_rules(schema: JsonObject, path: str = "openAPIV3Schema") -> RuleTree
 def check_rules(tree: RuleTree, value: JsonValue, old: JsonValue, path: str = "") -> Iterator[FieldError]:
     """The rules that a value (with its old version, None when unknown) breaks."""
     if tree.rules:
-        current = to_cel(value, tree.schema)
-        previous = None if old is None else to_cel(old, tree.schema)
-        for rule in tree.rules:
-            if rule.transition and previous is None and not rule.optional_old:
-                continue
-            error = rule.check(
-                current, previous if rule.transition else None, path or "<nil>", type_name(value)
-            )
-            if error is not None:
-                yield error
+        yield from tree.broken(value, old, path)
     if isinstance(value, dict):
         olds = old if isinstance(old, dict) else {}
         for key, item in value.items():
@@ -172,7 +187,6 @@ def _compile(declared: JsonObject, path: str) -> Rule:
         reason=_REASONS.get(str(declared.get("reason")), CauseReason.INVALID),
         field_path=str(declared.get("fieldPath", "")),
         transition=bool(_TRANSITION.search(text)),
-        optional_old=bool(declared.get("optionalOldSelf")),
     )
 
 

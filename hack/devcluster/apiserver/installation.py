@@ -1,7 +1,7 @@
 """What a new cluster holds from the start, and the steps that make custom kinds live.
 
-The first namespaces, an APIService for each group served here, and the registration of kinds as their
-CustomResourceDefinitions come and go.
+The first namespaces with their ServiceAccounts, an APIService for each group served here, and the
+registration of kinds as their CustomResourceDefinitions come and go.
 """
 
 from devcluster.apiserver import crd
@@ -22,6 +22,7 @@ class Installation:
         resources.preparations[crd.COLLECTION] = self._prepare_definition
         resources.preparations[API_SERVICES] = self._prepare_api_service
         resources.store.subscribe(crd.COLLECTION, self._follow_definition)
+        resources.store.subscribe("namespaces", self._follow_namespace)
 
     def install(self) -> None:
         """Create the first objects."""
@@ -30,6 +31,11 @@ class Installation:
         for group, versions in self._resources.registry.groups().items():
             for version in versions:
                 self._announce(group, version)
+
+    def _follow_namespace(self, event: Event) -> None:
+        """Each namespace has a ServiceAccount `default`, which its pods run as."""
+        if event.type is EventType.ADDED:
+            self._create("", "v1", "serviceaccounts", {"metadata": {"name": "default"}}, event.current.key[1])
 
     def _prepare_definition(self, definition: JsonObject, old: JsonObject | None) -> None:
         del old
@@ -91,7 +97,7 @@ class Installation:
             if resource is not None and found is not None and not found.document["spec"].get("service"):
                 self._resources.delete(resource, key, DeleteOptions())
 
-    def _create(self, group: str, version: str, plural: str, body: JsonObject) -> None:
+    def _create(self, group: str, version: str, plural: str, body: JsonObject, namespace: str = "") -> None:
         resource = self._resources.registry.find(group, version, plural)
         if resource is not None:
-            self._resources.create(resource, "", body, WriteOptions())
+            self._resources.create(resource, namespace, body, WriteOptions())

@@ -8,13 +8,13 @@ import yaml
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from devcluster.apiserver import protobuf
 from devcluster.apiserver.json_types import JsonObject, JsonValue
 from devcluster.apiserver.resources import DeleteOptions, WriteOptions
 from devcluster.apiserver.status import ApiError, bad_request, unknown_path
 
 _TRUE = frozenset({"true", "1", ""})
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
 class _Loader(yaml.CSafeLoader):
@@ -163,7 +163,7 @@ def object_from(body: bytes, content_type: str) -> JsonObject:
     """The JSON or YAML object in a body.
 
     Raises:
-        ApiError: 400 when it is none, 415 for protobuf.
+        ApiError: 400 when it is none, 415 for an encoding that is not read.
     """
     document = value_from(body, content_type)
     if not isinstance(document, dict):
@@ -175,9 +175,9 @@ def value_from(body: bytes, content_type: str) -> JsonValue:
     """The JSON or YAML value in a body.
 
     Raises:
-        ApiError: 400 when it cannot be parsed, 415 for an encoding that is not served.
+        ApiError: 400 when it cannot be parsed, 415 for an encoding that is not read.
     """
-    if content_type.startswith(_PROTOBUF) or "cbor" in content_type:
+    if "cbor" in content_type:
         raise ApiError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedMediaType",
@@ -187,6 +187,8 @@ def value_from(body: bytes, content_type: str) -> JsonValue:
     try:
         if "yaml" in content_type:
             return cast("JsonValue", yaml.load(body, Loader=_Loader))  # noqa: S506 - a safe loader's child
+        if content_type.startswith(protobuf.MEDIA_TYPE):
+            return protobuf.decode_object(body)
         return cast("JsonValue", from_json(body, allow_inf_nan=False))
     except (ValueError, yaml.YAMLError) as error:
         raise bad_request(f"the body of the request cannot be parsed: {error}") from error

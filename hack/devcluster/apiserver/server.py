@@ -60,7 +60,15 @@ class Server(uvicorn.Server):
 
 def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     """A listening socket; port 0 lets the system choose."""
-    listener = socket.create_server((host, port), backlog=_BACKLOG)
+    # The protocol is named because asyncio sends small answers without delay (TCP_NODELAY) only then.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     listener.setblocking(False)
     return listener
 

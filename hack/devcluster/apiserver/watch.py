@@ -43,6 +43,11 @@ class Watches:
         self._bookmark_seconds = bookmark_seconds
         self._queues: set[asyncio.Queue[Event | None]] = set()
 
+    @property
+    def open_count(self) -> int:
+        """How many watches are open."""
+        return len(self._queues)
+
     def cut(self) -> int:
         """End every open watch, as a restarting server does; returns how many there were."""
         count = len(self._queues)
