@@ -5,8 +5,16 @@ from datetime import timedelta
 import pytest
 
 from builders import a_snapshot, a_variant
-from inferno_actuator.conditions import ConditionReason, ConditionType, Verdict, merge, verdicts
+from inferno_actuator.conditions import (
+    ConditionReason,
+    ConditionType,
+    Verdict,
+    failure_message,
+    merge,
+    verdicts,
+)
 from inferno_actuator.decisions import Decision
+from inferno_actuator.known import Desired
 from inferno_shared.contracts import Outcome, PlanReason, Problem
 from unit.actuator.world import NOON, a_held_allocation, a_known, a_plan, a_problem, an_allocation, decided
 
@@ -23,7 +31,7 @@ def left_out(reason: str, message: str) -> Decision:
 def test_a_served_variant_has_three_true_conditions_with_numbers() -> None:
     target, metrics, ready = verdicts(decided())
     assert (target.met, target.reason) == (True, ConditionReason.TARGET_FOUND)
-    assert target.message.endswith("has 1 replicas, 1 ready")
+    assert target.message.endswith("has 1 replica, 1 ready")
     assert (metrics.met, metrics.reason) == (True, ConditionReason.METRICS_FOUND)
     assert metrics.message == "37.50 requests/min, 0 input and 279 output tokens each (source: test)"
     assert (ready.met, ready.reason) == (True, ConditionReason.OPTIMIZATION_SUCCEEDED)
@@ -48,7 +56,7 @@ def test_unknown_load_names_the_collectors_problem(reason: str) -> None:
     assert metrics.message == "no series named so; there are: a, b"
     ready = verdict(decision, ConditionType.OPTIMIZATION_READY)
     assert (ready.met, ready.reason) == (False, ConditionReason.METRICS_UNAVAILABLE)
-    assert "Held at 1 replicas" in ready.message
+    assert "Held at 1 replica (" in ready.message
 
 
 def test_unknown_load_without_a_problem_is_missing_metrics() -> None:
@@ -110,6 +118,26 @@ def test_a_warning_about_a_served_variant_is_told_with_its_success() -> None:
     ready = verdict(decided(plan=a_plan(a_snapshot(), problems=[warning])), ConditionType.OPTIMIZATION_READY)
     assert ready.met
     assert ready.message.endswith("; note: in two classes, Premium used")
+
+
+@pytest.mark.parametrize(
+    ("desired", "exported", "meaning"),
+    [
+        (Desired("H100", 3), True, "desired stays at 3 replicas on H100; "),
+        (
+            Desired("H100", 1),
+            False,
+            "desired stays at 1 replica on H100, not exported",
+        ),
+        (None, False, "nothing was decided before"),
+    ],
+)
+def test_a_failed_cycle_says_what_it_means_for_the_variant(
+    desired: Desired | None, meaning: str, *, exported: bool
+) -> None:
+    message = failure_message("Stage optimize failed", desired, exported=exported)
+    assert message.startswith(f"Stage optimize failed; {meaning}")
+    assert message.endswith("the loop tries again by itself")
 
 
 def test_only_a_change_of_status_moves_the_transition_time() -> None:

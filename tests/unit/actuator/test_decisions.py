@@ -46,7 +46,7 @@ def test_unknown_load_keeps_the_higher_of_last_desired_and_current(
     decision = decided(snapshot, a_plan(snapshot, [a_held_allocation()]), known=known)
     assert decision.desired == Desired("H100", kept)
     assert decision.held
-    assert decision.message.startswith(f"Held at {kept} replicas")
+    assert decision.message.startswith(f"Held at {kept} replica")
 
 
 def test_the_memory_of_this_process_wins_over_the_status() -> None:

@@ -1,8 +1,9 @@
 """Events: once when a problem begins, once when it ends, and for each change of what is desired."""
 
-from builders import a_snapshot
+from builders import a_snapshot, a_variant
 from inferno_actuator.conditions import failure_verdict, merge, verdicts
 from inferno_actuator.notices import NoticeType, change_notices, condition_notices
+from inferno_shared.contracts import PlanReason
 from unit.actuator.world import NOON, a_held_allocation, a_known, a_plan, an_allocation, decided, persisted
 
 
@@ -23,6 +24,24 @@ def test_another_problem_is_another_event() -> None:
     held = decided(plan=a_plan(a_snapshot(), [a_held_allocation()]))
     reasons = [notice.reason for notice in condition_notices(failed, verdicts(held))]
     assert reasons == ["MetricsUnavailable"]
+
+
+def test_what_only_follows_from_missing_metrics_is_not_told_again() -> None:
+    blind = a_snapshot(variants=[a_variant(rate_rpm=None)])
+    unmeasured = verdicts(decided(blind, a_plan(blind, [a_held_allocation()])))
+    reasons = [notice.reason for notice in condition_notices([], unmeasured)]
+    assert reasons == ["MetricsMissing"]
+    lasting = merge([], unmeasured, generation=1, now=NOON)
+    assert [n.reason for n in condition_notices(lasting, verdicts(decided()))] == ["MetricsFound"]
+
+
+def test_a_new_problem_is_told_although_another_one_ended() -> None:
+    blind = a_snapshot(variants=[a_variant(rate_rpm=None)])
+    unmeasured = verdicts(decided(blind, a_plan(blind, [a_held_allocation()])))
+    lasting = merge([], unmeasured, generation=1, now=NOON)
+    hopeless = a_held_allocation(reason=PlanReason.INFEASIBLE_SLO)
+    found = verdicts(decided(plan=a_plan(a_snapshot(), [hopeless])))
+    assert [n.reason for n in condition_notices(lasting, found)] == ["MetricsFound", "InfeasibleSLO"]
 
 
 def test_recovery_names_what_it_recovered_from() -> None:

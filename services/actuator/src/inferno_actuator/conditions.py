@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from inferno_actuator.decisions import Decision, Doubt
+from inferno_actuator.known import Desired, counted
 from inferno_shared.contracts import Load, LoadState, Outcome, PlanReason, Problem, Variant
 
 _MAX_MESSAGE_CHARACTERS: Final = 2_000
@@ -78,8 +79,24 @@ def verdicts(decision: Decision) -> tuple[Verdict, ...]:
     return tuple(verdict for verdict in found if verdict is not None)
 
 
+def failure_message(failure: str, desired: Desired | None, *, exported: bool) -> str:
+    """The sentence about a cycle that failed: what failed, what that means here, and that it mends itself.
+
+    Args:
+        failure: names the stage and the error.
+        desired: what was last decided; None when nothing was.
+        exported: whether that is still exported, its plan being young enough.
+    """
+    if desired is None:
+        return f"{failure}; nothing was decided before; the loop tries again by itself"
+    meaning = f"desired stays at {counted(desired.replicas)} on {desired.accelerator}"
+    if not exported:
+        meaning += ", not exported for lack of a recent plan: an HPA holds what runs"
+    return f"{failure}; {meaning}; the loop tries again by itself"
+
+
 def failure_verdict(message: str) -> Verdict:
-    """What a cycle that failed says of every variant."""
+    """What a cycle that failed says of a variant."""
     return Verdict(
         ConditionType.OPTIMIZATION_READY,
         met=False,
@@ -154,8 +171,9 @@ def _target(decision: Decision) -> Verdict | None:
 def _target_words(variant: Variant) -> str:
     target = variant.scale_target
     kind, name = (target.kind, target.name) if target else ("Deployment", variant.name)
-    replicas, ready = variant.current.replicas, variant.current.ready_replicas
-    return f"{kind} {variant.namespace}/{name} has {replicas} replicas, {ready} ready"
+    current = variant.current
+    has = f"{counted(current.replicas)}, {current.ready_replicas} ready"
+    return f"{kind} {variant.namespace}/{name} has {has}"
 
 
 def _metrics(decision: Decision) -> Verdict | None:

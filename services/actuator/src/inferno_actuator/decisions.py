@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from inferno_actuator.known import Desired, Key, KnownVariant
+from inferno_actuator.known import Desired, Key, KnownVariant, counted
 from inferno_shared.contracts import Allocation, Outcome, Plan, PlanReason, Problem, Snapshot, Variant
 
 
@@ -191,11 +191,11 @@ def _nonsense(allocation: Allocation, variant: Variant) -> str | None:
         return None
     replicas = allocation.replicas
     if replicas < 0:
-        return f"the plan asks for {replicas} replicas"
+        return f"the plan asks for {counted(replicas)}"
     if replicas == 0 and variant.min_replicas > 0:
         return f"the plan asks for 0 replicas, minReplicas is {variant.min_replicas}"
     if variant.max_replicas is not None and replicas > variant.max_replicas:
-        return f"the plan asks for {replicas} replicas, maxReplicas is {variant.max_replicas}"
+        return f"the plan asks for {counted(replicas)}, maxReplicas is {variant.max_replicas}"
     profiled = [profile.accelerator for profile in variant.profiles]
     if replicas > 0 and allocation.accelerator not in profiled:
         return f"the plan asks for accelerator {allocation.accelerator}, profiled are {', '.join(profiled)}"
@@ -224,7 +224,7 @@ def _kept_words(desired: Desired | None, variant: Variant, previous: Desired | N
             "Nothing desired: no accelerator is known, set the label inference.optimization/acceleratorName"
         )
     before = f"last desired {previous.replicas}" if previous else "no earlier decision"
-    return f"Held at {desired.replicas} replicas ({before}, current {variant.current.replicas})"
+    return f"Held at {counted(desired.replicas)} ({before}, current {variant.current.replicas})"
 
 
 def _left_out(

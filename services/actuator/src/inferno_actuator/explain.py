@@ -2,6 +2,7 @@
 
 from inferno_actuator.conditions import verdicts
 from inferno_actuator.decisions import Decision, Direction
+from inferno_actuator.known import counted
 from inferno_shared.contracts import Prediction, SloTarget, Variant
 
 
@@ -15,7 +16,7 @@ def headline(decision: Decision) -> str:
         return f"{current} -> no desired replicas ({decision.reason}): {decision.message}"
     desired = decision.desired
     return (
-        f"{current} -> {desired.replicas} replicas on {desired.accelerator} ({decision.reason}): "
+        f"{current} -> {counted(desired.replicas)} on {desired.accelerator} ({decision.reason}): "
         f"{decision.message}"
     )
 

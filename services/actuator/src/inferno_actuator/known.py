@@ -11,6 +11,11 @@ Key = tuple[str, str]
 """(namespace, name)"""
 
 
+def counted(replicas: int) -> str:
+    """A number of replicas in words. Example: `1 replica`, `3 replicas`."""
+    return f"{replicas} replica{'' if replicas == 1 else 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Desired:
     """So many replicas on this accelerator."""

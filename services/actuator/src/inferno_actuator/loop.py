@@ -15,6 +15,7 @@ import structlog
 from inferno_actuator.apply import Publisher, Update, WriteCounts, update_for, update_for_failure
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
+from inferno_actuator.conditions import failure_message
 from inferno_actuator.decisions import Decision, Decisions, decide
 from inferno_actuator.gauges import Gauges, Shown, count_scalings
 from inferno_actuator.journal import Cycle, Journal, PlanInForce
@@ -182,9 +183,14 @@ class Loop:
         self, turn: Turn, error: StageError, known: Mapping[Key, KnownVariant]
     ) -> Cycle:
         """Say in every condition what failed, and touch nothing else."""
-        message = f"{error}. Desired replicas stay as last decided; the loop tries again by itself"
-        now = self._clock.now()
-        updates = [update_for_failure(it, message, now) for it in known.values()]
+        now, monotonic, shown = self._clock.now(), self._clock.monotonic(), self._gauges.shown
+        updates = []
+        for key, variant in known.items():
+            decision = self._in_force.get(key)
+            desired = decision.desired if decision else variant.persisted()
+            exported = decision is not None and shown.is_fresh(decision.planned_at, monotonic)
+            message = failure_message(str(error), desired, exported=exported)
+            updates.append(update_for_failure(variant, message, now))
         writes = await self._publish(turn, updates)
         return self._journal.record(turn.finish(writes, failure=error))
 

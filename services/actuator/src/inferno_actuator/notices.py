@@ -51,19 +51,26 @@ def change_notices(decision: Decision) -> tuple[Notice, ...]:
 def condition_notices(previous: object, found: Iterable[Verdict]) -> tuple[Notice, ...]:
     """What to tell about conditions: a new problem or a problem's end; silence otherwise.
 
+    A target or metrics that are missing make the optimization fail, too: that consequence is not told again.
+
     Args:
         previous: `.status.conditions` before this cycle.
         found: this cycle's verdicts.
     """
     before = _by_type(previous)
+    broken = recovered = False
     notices = []
     for verdict in found:
         status, reason = before.get(verdict.type, (None, None))
-        if not verdict.met and (status != "False" or reason != verdict.reason):
+        begins = not verdict.met and (status != "False" or reason != verdict.reason)
+        ends = verdict.met and status == "False"
+        consequence = broken if not verdict.met else recovered
+        if begins and not consequence:
             notices.append(Notice(NoticeType.WARNING, verdict.reason, verdict.message))
-        elif verdict.met and status == "False":
+        elif ends and not consequence:
             message = f"Recovered from {reason}: {verdict.message}"
             notices.append(Notice(NoticeType.NORMAL, verdict.reason, message))
+        broken, recovered = broken or not verdict.met, recovered or ends
     return tuple(notices)
 
 
