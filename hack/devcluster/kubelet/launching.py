@@ -12,6 +12,7 @@ from devcluster.kubelet.servers import VARIABLE_PREFIX, ModelServer, expand
 from inferno_shared.errors import InfernoError
 from inferno_shared.kubernetes import CONFIG_MAPS, JsonObject, KubernetesClient, Resource
 
+DRAIN_VARIABLE = "VLLME_DRAIN_SECONDS"
 SECRETS = Resource("", "v1", "secrets", "Secret")
 
 
@@ -31,9 +32,10 @@ async def prepare_launch(
     environment = resolve(pod, server.container.env, stores, address.ip)
     arguments = [expand(argument, environment.variables) for argument in server.arguments]
     own = {name: value for name, value in environment.variables.items() if name.startswith(VARIABLE_PREFIX)}
+    grace = {DRAIN_VARIABLE: str(pod.grace_seconds)}  # what is under way at a deletion may end by then
     launch = Launch(
         arguments=(*_without_listener(arguments), "--host", address.ip, "--port", str(address.port)),
-        variables={**defaults, **own},
+        variables={**grace, **defaults, **own},
     )
     return launch, environment.problems
 

@@ -24,6 +24,8 @@ FindLog = Callable[[str, str, str], ContainerLog | None]
 START_TIMEOUT_SECONDS = 10.0
 _VALID = dt.timedelta(days=365)
 _POLL_SECONDS = 0.02
+# A kept-alive TLS connection would hold up the end of the kubelet until its peer hangs up.
+_ONE_ANSWER = {"Connection": "close"}
 
 
 class _Server(uvicorn.Server):
@@ -83,7 +85,7 @@ def log_app(find_log: FindLog, clock: Callable[[], dt.datetime]) -> Starlette:
             options = parse_log_options(dict(request.query_params), clock())
         except ValueError as error:
             return PlainTextResponse(str(error), status_code=400)
-        return StreamingResponse(found.read(options), media_type="text/plain")
+        return StreamingResponse(found.read(options), media_type="text/plain", headers=_ONE_ANSWER)
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok")

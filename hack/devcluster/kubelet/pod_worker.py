@@ -137,14 +137,14 @@ class PodWorker:
         )
         if problems and not self._warned:
             for problem in problems:
-                await self._warn(problem)
+                await self._warn("Failed", f"Error: {problem}")
         self._warned = True
         return await self._runtime.runner.start(launch, self.logs[self.server.container.name])
 
     async def _probe(self, address: PodAddress) -> None:
         """Ask for its health, unless it ends meanwhile."""
         if self._exit is not None and self._exit.done():
-            self._ended(self._exit.result())
+            await self._ended(self._exit.result())
             return
         healthy = self.server is None or await self._runtime.probe(address.ip, address.port)
         self.state = lifecycle.probed(
@@ -164,11 +164,14 @@ class PodWorker:
             woken.cancel()
         self._wake.clear()
         if self._exit is not None and self._exit.done():
-            self._ended(self._exit.result())
+            await self._ended(self._exit.result())
 
-    def _ended(self, code: int) -> None:
+    async def _ended(self, code: int) -> None:
         self._process = self._exit = None
         self.state = lifecycle.exited(self.state, code, self._runtime.clock(), self._runtime.policy)
+        if self.state.stage is Stage.BACKING_OFF and self.server is not None:
+            name = self.server.container.name
+            await self._warn("BackOff", f"Back-off restarting failed container {name} (exit code {code})")
 
     def _signal(self, *, kill: bool) -> None:
         if self._process is not None and kill:
@@ -219,10 +222,10 @@ class PodWorker:
         patch = {"metadata": {"annotations": {PORT_ANNOTATION: str(address.port)}}}
         await self._runtime.client.merge_patch(PODS, patch, name, namespace)
 
-    async def _warn(self, message: str) -> None:
+    async def _warn(self, reason: str, message: str) -> None:
         namespace, name = self._pod.key
         reference = ObjectReference(PODS.api_version, PODS.kind, namespace, name, self._pod.uid)
-        await self._runtime.events.record(reference, "Warning", "Failed", f"Error: {message}")
+        await self._runtime.events.record(reference, "Warning", reason, message)
 
     async def _stop_process(self) -> None:
         """End a process that still runs: kindly, then not."""

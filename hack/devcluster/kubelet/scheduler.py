@@ -1,5 +1,6 @@
 """Binds pending pods to nodes, and says on the pod why one fits nowhere."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from devcluster.controllers.conditions import Condition, merged
@@ -46,7 +47,7 @@ class Scheduler:
                 await self._refuse(pod, placement.message)
             elif await self._bind(pod, placement.node):
                 self._assumed[pod.uid] = placement.node
-                used = devices_in_use(pods, self._assumed)
+                used.setdefault(placement.node, Counter()).update(pod.pod.requests)
         return None
 
     async def _bind(self, pod: ScheduledPod, node: str) -> bool:

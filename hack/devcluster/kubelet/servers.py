@@ -16,6 +16,7 @@ VARIABLE_PREFIX = "VLLME_"
 _SHELLS = frozenset({"sh", "bash"})
 _IMAGE = re.compile(r"vllm|llm-d")
 _MODEL_FLAGS = ("--model", "--served-model-name")
+_OPERATORS = frozenset(";&|<>()")
 _REFERENCE = re.compile(r"\$(?:\$|\((?P<name>[A-Za-z_][A-Za-z0-9_.-]*)\))")
 
 
@@ -80,9 +81,17 @@ def _words(container: ContainerSpec) -> Sequence[str]:
     if not is_shell:
         return words
     script = next((word for word in words[1:] if not word.startswith("-")), "")
-    tokens = list(shlex.shlex(script.replace("\\\n", " "), posix=True, punctuation_chars=True))
+    tokens = _shell_tokens(script)
     if "vllm" not in tokens:
         return words
     rest = tokens[tokens.index("vllm") :]
-    end = next((index for index, token in enumerate(rest) if token and set(token) <= set(";&|<>()")), None)
-    return rest[:end]
+    end = next((index for index, token in enumerate(rest) if token and set(token) <= _OPERATORS), len(rest))
+    redirected = end < len(rest) and rest[end][0] in "<>" and rest[end - 1].isdigit()
+    return rest[: end - 1] if redirected else rest[:end]
+
+
+def _shell_tokens(script: str) -> list[str]:
+    """Words and operators of a shell script; a line's end ends a command unless a backslash continues it."""
+    lexer = shlex.shlex(script.replace("\\\n", " ").replace("\n", ";"), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(lexer)
