@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 
 FORM = "a list of [seconds, requests per minute], for example '[[180, 50]]'"
 
+NO_ARRIVAL = 1e-9  # a stage that expects fewer requests than this has none
+
 
 class Mode(enum.StrEnum):
     """How arrivals are spread within a stage."""
@@ -80,6 +82,8 @@ def arrivals(stages: Sequence[Stage], mode: Mode, chance: random.Random) -> Iter
 
 def _within(stage: Stage, mode: Mode, chance: random.Random) -> Iterator[float]:
     rate_per_second = stage.rate_rpm / 60
+    if rate_per_second * stage.seconds < NO_ARRIVAL:  # also where dividing by the rate would overflow
+        return
     if mode is Mode.DETERMINISTIC:
         count = math.ceil(stage.seconds * rate_per_second - 1e-9)
         yield from (number / rate_per_second for number in range(count))

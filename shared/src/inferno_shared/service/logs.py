@@ -8,6 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 ACCESS_LOGGER: Final = "uvicorn.access"
+SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.error", ACCESS_LOGGER, "uvicorn.asgi")
 PROBE_PATHS: Final = ("/healthz", "/readyz", "/metrics")
 ACCESS_ARGUMENTS: Final = ("client", "method", "path", "http_version", "status")
 
@@ -50,6 +51,12 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in SERVER_LOGGERS:  # whatever configured them before, they write through the root's handler
+        server = logging.getLogger(name)
+        server.handlers.clear()
+        server.setLevel(logging.NOTSET)
+        server.propagate = True
+        server.disabled = False
     for noisy in ("httpx", "httpcore"):  # one line per request and connection says nothing that we do not say
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)
