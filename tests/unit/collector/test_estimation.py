@@ -90,7 +90,7 @@ def test_tokens_fall_back_to_the_mean_since_the_pods_started() -> None:
 def test_running_requests_of_unknown_length_are_unknown() -> None:
     estimate = estimated(history(row(0, done=0), row(60, done=0, running=3)))
     assert estimate.doubt is Doubt.MISSING
-    assert "none has completed yet" in estimate.message
+    assert estimate.message == "3 in flight, none completed yet: the tokens per request are not known"
 
 
 def test_a_new_replica_does_not_count_twice_the_load_that_it_took_over() -> None:
@@ -110,6 +110,19 @@ def test_completions_of_a_pod_deleted_within_the_window_count_until_it_vanished(
     gone = history(row(0, done=100), row(20, done=110), row(30, done=115))
     pods = [PodEvidence(steady(30)), PodEvidence(gone, exists=False, expected=False)]
     assert rpm(estimate_demand(pods, 60, POLICY, None)) == pytest.approx(30 + 15)
+
+
+def test_a_deleted_pod_of_which_little_is_left_in_the_window_still_counts() -> None:
+    """30/min on two pods until 20 s, then on one: the window from 15 s on sees 15/60 of the second's rate."""
+    gone = history(row(10, done=100), row(15, done=102.5), row(20, done=105))
+    pods = [PodEvidence(steady(15, until=75)), PodEvidence(gone, exists=False, expected=False)]
+    assert rpm(estimate_demand(pods, 75, POLICY, None)) == pytest.approx(15 + 2.5)
+
+
+def test_completions_without_token_counts_are_unknown() -> None:
+    quiet = {"tokens": 0, "generations": 0, "prompt": 0, "prompts": 0}
+    estimate = estimated(history(row(0, done=0, **quiet), row(60, done=9, **quiet)))
+    assert estimate.message == "requests complete, but the tokens per request are not known"
 
 
 def test_an_unread_ready_pod_is_taken_as_the_mean_of_the_others() -> None:

@@ -63,8 +63,12 @@ class _Observation:
         """Requests per second: each pod over the seconds known of it; unread pods do as the others do."""
         share = (len(self.steady) + self.unread) / len(self.steady)
         present = sum((flow.arrived or 0.0) / known for flow, known in self.steady) * share
-        absent = sum((flow.arrived or 0.0) / max(self.end - flow.begin, 1.0) for flow in self.gone)
+        absent = sum((flow.arrived or 0.0) / self._seconds_of_gone(flow) for flow in self.gone)
         return max(present + absent, 0.0)
+
+    def _seconds_of_gone(self, flow: Flow) -> float:
+        """Seconds that a pod's work spreads over that has ended: after its end it is known to do nothing."""
+        return max(self.end - flow.begin, self.window_seconds)
 
     def means(self) -> Means:
         total = Means()
@@ -101,10 +105,12 @@ def _measured(
     if idle and seen.unread:
         return Estimate(Doubt.MISSING, f"the pods that answer are idle, but {seen.unread} did not answer")
     if not idle and tokens is None:
+        why = (
+            "requests complete, but" if seen.completed() else f"{in_flight:g} in flight, none completed yet:"
+        )
         return Estimate(
             Doubt.MISSING,
-            f"{in_flight:g} requests are in flight, but none has completed yet: "
-            "the tokens per request are not known",
+            f"{why} the tokens per request are not known",
             running=running,
             waiting=waiting,
             observed_at=seen.end,
@@ -169,8 +175,7 @@ def _flows_of_gone(
         and len(pod.history) > 1
         and pod.history.newest_at > begin
     ]
-    flows = [_flow(pod, now, policy) for pod in gone]
-    return [flow for flow in flows if flow.end - flow.begin >= policy.minimum_span_seconds]
+    return [_flow(pod, now, policy) for pod in gone]
 
 
 def _token_means(

@@ -69,7 +69,12 @@ class Flow:
     waiting: float | None
     in_flight_at_begin: float
     means: Means
-    lifetime: Means
+    history: History
+
+    @property
+    def lifetime(self) -> Means:
+        """Means since the process started, from its counters as they stand."""
+        return _means({metric: _number(self.history.value(metric, -1)) for metric in _COUNTERS})
 
     @property
     def in_flight(self) -> float:
@@ -104,7 +109,7 @@ def pod_flow(history: History, *, window_begin: float, born_at: float | None = N
         waiting=_number(history.value(Metric.WAITING, -1)),
         in_flight_at_begin=at_begin,
         means=_means(increases),
-        lifetime=_means({metric: _number(history.value(metric, -1)) for metric in _COUNTERS}),
+        history=history,
     )
 
 

@@ -40,7 +40,7 @@ def serving_pods(world: World, default_port: int) -> Iterator[ServingPod]:
                 variant=variant.key,
                 born_at=_seconds(pod.created_at),
                 ready_at=_seconds(pod.ready_at),
-                ready=pod.ready,
+                ready=pod.ready and not pod.metadata.deleting,
                 address=_address(pod.pod_ip, port) if pod.phase == "Running" else None,
             )
 

@@ -125,7 +125,7 @@ def variant_of(
             current=CurrentAllocation(
                 accelerator=_accelerator(resolved, catalogue, view),
                 replicas=deployment.replicas,
-                ready_replicas=sum(pod.ready for pod in resolved.pods),
+                ready_replicas=sum(pod.ready and not pod.metadata.deleting for pod in resolved.pods),
             ),
             load=measured.load,
             observed=measured.observed,

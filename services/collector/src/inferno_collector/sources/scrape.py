@@ -19,6 +19,7 @@ from inferno_collector.sources.bounded import BoundedTransport
 from inferno_shared.errors import UpstreamError
 from inferno_shared.service import get_logger
 
+_LOOK_AGAIN_SECONDS: Final = 0.5
 _LANE_OF_THE_HEALTHY: Final = 64
 _LANE_OF_THE_SUSPECT: Final = 16
 
@@ -47,6 +48,7 @@ class ScrapeSource:
     ) -> None:
         self._targets = targets
         self._interval_seconds = interval_seconds
+        self._start_seconds = min(interval_seconds, _LOOK_AGAIN_SECONDS)
         self._keep_seconds = keep_seconds
         self._clock = clock
         self._sleep = sleep
@@ -71,7 +73,8 @@ class ScrapeSource:
         try:
             while True:
                 self.start_round()
-                await self._sleep(self._interval_seconds)
+                # At start the cluster has not been read yet: look again soon, not one interval later.
+                await self._sleep(self._interval_seconds if self._under_way else self._start_seconds)
         finally:
             for task in self._under_way.values():
                 task.cancel()
