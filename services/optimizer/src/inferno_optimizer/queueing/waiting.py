@@ -55,7 +55,7 @@ def quantile_ms(state: State, probability: float) -> FloatArray:
 def _survival_if_waiting(theta: FloatArray, room: FloatArray, x: FloatArray) -> FloatArray:
     """E[h(I)]; theta = log q, everything of shape (R,). Where nobody can wait (R = 0) any number will do."""
     r = np.maximum(room, 1.0)
-    mild = np.clip(theta, -np.inf, _STEEP_ABOVE)
+    mild = np.minimum(theta, _STEEP_ABOVE)
     flat = np.abs(mild) * r < _FLAT_BELOW
     bent = np.where(flat, -1.0, mild)
     log_b = log_below(r, x)

@@ -21,11 +21,11 @@ class LinearModel(PerformanceModel):
         self.beta = column(pairs, "beta")
 
     def service_ms(self, batch: FloatArray) -> FloatArray:
-        """M decode steps."""
+        """Time of m decode steps."""
         return self.output_tokens * self.step_ms(batch)
 
     def step_ms(self, batch: FloatArray) -> FloatArray:
-        """Alpha + beta n."""
+        """One step: alpha + beta n."""
         return self.alpha + self.beta * batch
 
     def itl_ms(self, state: State) -> FloatArray:
