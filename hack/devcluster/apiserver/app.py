@@ -13,27 +13,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from devcluster.apiserver import control, reviews
-from devcluster.apiserver.access import Access, Attributes
-from devcluster.apiserver.addresses import ServiceAddresses
-from devcluster.apiserver.aggregation import Aggregation
-from devcluster.apiserver.answers import error_response
-from devcluster.apiserver.builtin_types import BUILTIN_TYPES
-from devcluster.apiserver.documents import Documents
-from devcluster.apiserver.faults import Faults
-from devcluster.apiserver.garbage import GarbageCollector
-from devcluster.apiserver.installation import Installation
-from devcluster.apiserver.pod_access import PodAccess
-from devcluster.apiserver.reading import Reader
-from devcluster.apiserver.request import ResourcePath, flag, parse_resource_path
-from devcluster.apiserver.resource_types import Registry, ResourceType
-from devcluster.apiserver.resources import Resources
-from devcluster.apiserver.status import ApiError, method_not_allowed, unknown_path
-from devcluster.apiserver.store import Store
-from devcluster.apiserver.subresources import Subresources
-from devcluster.apiserver.upstream import Upstream
-from devcluster.apiserver.watch import Watches
-from devcluster.apiserver.writing import Writer
+from devcluster.apiserver.beyond.aggregation import Aggregation
+from devcluster.apiserver.beyond.pod_access import PodAccess
+from devcluster.apiserver.beyond.upstream import Upstream
+from devcluster.apiserver.control import endpoints
+from devcluster.apiserver.control.access import Access, Attributes
+from devcluster.apiserver.control.faults import Faults
+from devcluster.apiserver.discovery.documents import Documents
+from devcluster.apiserver.kinds.addresses import ServiceAddresses
+from devcluster.apiserver.kinds.builtin_types import BUILTIN_TYPES
+from devcluster.apiserver.kinds.installation import Installation
+from devcluster.apiserver.objects.garbage import GarbageCollector
+from devcluster.apiserver.objects.resource_types import Registry, ResourceType
+from devcluster.apiserver.objects.resources import Resources
+from devcluster.apiserver.objects.status import ApiError, method_not_allowed, unknown_path
+from devcluster.apiserver.objects.store import Store
+from devcluster.apiserver.objects.watch import Watches
+from devcluster.apiserver.web import reviews
+from devcluster.apiserver.web.answers import error_response
+from devcluster.apiserver.web.reading import Reader
+from devcluster.apiserver.web.request import ResourcePath, flag, parse_resource_path
+from devcluster.apiserver.web.subresources import Subresources
+from devcluster.apiserver.web.writing import Writer
 
 Handler: TypeAlias = Callable[[Request, ResourceType, ResourcePath], Awaitable[Response]]
 
@@ -61,7 +62,7 @@ class ApiServer:
         self._collection_due = False
         self._faults, self._access, self._upstream = Faults(), Access(), Upstream()
         self._aggregation = Aggregation(self.resources, self._upstream, clock)
-        self._control = control.Control(self.store, self.watches, self._faults, self._access)
+        self._control = endpoints.Control(self.store, self.watches, self._faults, self._access)
         self._documents = Documents(self.registry, self._aggregation)
         self._reader = Reader(self.resources, self.watches, clock)
         self._handlers = self._subresource_handlers()
@@ -100,7 +101,7 @@ class ApiServer:
     async def _answer(self, request: Request) -> Response:
         try:
             path = request.url.path
-            if path.startswith(control.PREFIX):
+            if path.startswith(endpoints.PREFIX):
                 return await self._control.answer(request)
             await self._suffer(request)
             if request.method in {"GET", "HEAD"} and (document := self._documents.answer(request)):

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devcluster.apiserver.apply import apply_patch
-from devcluster.apiserver.json_types import JsonObject, copy_object
-from devcluster.apiserver.patch import json_patch, merge_patch
-from devcluster.apiserver.status import ApiError
-from devcluster.apiserver.strategic_merge import strategic_merge
+from devcluster.apiserver.objects.json_types import JsonObject, copy_object
+from devcluster.apiserver.objects.status import ApiError
+from devcluster.apiserver.patches.apply import apply_patch
+from devcluster.apiserver.patches.json_patches import json_patch, merge_patch
+from devcluster.apiserver.patches.strategic_merge import strategic_merge
 
 SCALARS = st.one_of(st.booleans(), st.integers(-9, 9), st.text("ab", max_size=2))
 DOCUMENTS = st.dictionaries(

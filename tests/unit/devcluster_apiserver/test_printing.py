@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devcluster.apiserver import quantities
-from devcluster.apiserver.core_columns import EVENT_COLUMNS, NODE_COLUMNS, SERVICE_COLUMNS
-from devcluster.apiserver.json_path import compile_path
-from devcluster.apiserver.json_types import JsonObject, JsonValue
-from devcluster.apiserver.pod_columns import POD_COLUMNS, state_of
-from devcluster.apiserver.resource_types import Column
-from devcluster.apiserver.tables import cells
-from devcluster.apiserver.timestamps import age, human_duration, rfc3339
-from devcluster.apiserver.workload_columns import AUTOSCALER_COLUMNS, DEPLOYMENT_COLUMNS
+from devcluster.apiserver.objects import quantities
+from devcluster.apiserver.objects.json_types import JsonObject, JsonValue
+from devcluster.apiserver.objects.resource_types import Column
+from devcluster.apiserver.objects.timestamps import age, human_duration, rfc3339
+from devcluster.apiserver.printing.core_columns import EVENT_COLUMNS, NODE_COLUMNS, SERVICE_COLUMNS
+from devcluster.apiserver.printing.json_path import compile_path
+from devcluster.apiserver.printing.pod_columns import POD_COLUMNS, state_of
+from devcluster.apiserver.printing.tables import cells
+from devcluster.apiserver.printing.workload_columns import AUTOSCALER_COLUMNS, DEPLOYMENT_COLUMNS
 
 NOW = datetime(2025, 9, 4, 18, 37, 23, tzinfo=UTC)
 MINUTE, HOUR, DAY = 60, 3600, 86400

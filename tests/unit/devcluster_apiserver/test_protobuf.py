@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devcluster.apiserver.protobuf import ProtobufError, decode_message, decode_object
+from devcluster.apiserver.web.protobuf import ProtobufError, decode_message, decode_object
 
 
 def varint(value: int) -> bytes:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from devcluster.apiserver import cel, schema
-from devcluster.apiserver.json_types import JsonObject, JsonValue
-from devcluster.apiserver.status import CauseReason
+from devcluster.apiserver.kinds import cel, schema
+from devcluster.apiserver.objects.json_types import JsonObject, JsonValue
+from devcluster.apiserver.objects.status import CauseReason
 
 
 def errors_of(value: JsonValue, definition: JsonObject) -> list[str]:

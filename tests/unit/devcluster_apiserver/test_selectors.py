@@ -2,9 +2,9 @@
 
 import pytest
 
-from devcluster.apiserver.json_types import JsonObject
-from devcluster.apiserver.selectors import matcher, requirements_of, selector_text
-from devcluster.apiserver.status import ApiError
+from devcluster.apiserver.objects.json_types import JsonObject
+from devcluster.apiserver.objects.selectors import matcher, requirements_of, selector_text
+from devcluster.apiserver.objects.status import ApiError
 
 POD: JsonObject = {
     "metadata": {"name": "p", "namespace": "n", "labels": {"app": "vllm", "tier": "gold"}},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devcluster.apiserver.store import (
+from devcluster.apiserver.objects.store import (
     Event,
     EventType,
     HistoryLostError,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from devcluster.apiserver import RunningApi, running_api
-from devcluster.apiserver.resources import WriteOptions
+from devcluster.apiserver.objects.resources import WriteOptions
 
 PODS = "/api/v1/namespaces/default/pods"
 LIMIT_SECONDS = 10

@@ -1,0 +1,1 @@
+"""Requests that end at another server: aggregated APIs, kubelets, pods."""

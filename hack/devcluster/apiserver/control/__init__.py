@@ -1,0 +1,1 @@
+"""What a test can do to the server: faults and access rules."""

@@ -1,0 +1,1 @@
+"""How clients find out what is served: API groups, OpenAPI, version, health."""

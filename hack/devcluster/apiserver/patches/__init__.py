@@ -1,0 +1,1 @@
+"""The ways to say a change: JSON patch, merge patch, strategic merge, server-side apply."""

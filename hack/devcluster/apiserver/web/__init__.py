@@ -1,0 +1,1 @@
+"""HTTP requests on objects: read, answered, in the encodings that kubectl speaks."""
