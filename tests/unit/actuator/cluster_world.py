@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -120,29 +120,42 @@ async def _awaited(response: Any) -> httpx.Response:  # noqa: ANN401 - a respons
     return response if isinstance(response, httpx.Response) else await response
 
 
+Service = Callable[[RunningApi], AbstractAsyncContextManager[httpx.AsyncBaseTransport]]
+
+
 @asynccontextmanager
-async def cluster_world(**settings: Any) -> AsyncIterator[ClusterWorld]:  # noqa: ANN401 - any setting
-    """A running actuator; the interval is far away, so that only changes and requests turn the loop."""
+async def cluster_world(
+    *,
+    collector: Service | None = None,
+    optimizer: Service | None = None,
+    **settings: Any,  # noqa: ANN401 - any setting
+) -> AsyncIterator[ClusterWorld]:
+    """A running actuator; the interval is far away, so that only changes and requests turn the loop.
+
+    `collector` and `optimizer` put the real services in the place of those at the test's command.
+    """
     snapshots = Snapshots()
-    async with (
-        running_api() as cluster,
-        KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes,
-    ):
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        cluster = await enter(running_api())
+        kubernetes = await enter(KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)))
         await _install(kubernetes)
         app = create_actuator_app(
             ActuatorSettings(**{"debounce_seconds": 0.05, "external_metrics": True, **settings}),
             connect=lambda: KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)),
-            collector_transport=httpx.MockTransport(snapshots.collect),
-            optimizer_transport=httpx.MockTransport(snapshots.optimize),
+            collector_transport=await enter(collector(cluster))
+            if collector
+            else httpx.MockTransport(snapshots.collect),
+            optimizer_transport=await enter(optimizer(cluster))
+            if optimizer
+            else httpx.MockTransport(snapshots.optimize),
         )
+        await enter(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app=app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(base_url="http://actuator.test", transport=transport) as http,
-        ):
-            world = ClusterWorld(cluster, kubernetes, app, http, snapshots)
-            await until(lambda: world.turns > 0, "the first turn")
-            yield world
+        http = await enter(httpx.AsyncClient(base_url="http://actuator.test", transport=transport))
+        world = ClusterWorld(cluster, kubernetes, app, http, snapshots)
+        await until(lambda: world.turns > 0, "the first turn")
+        yield world
 
 
 async def until(condition: Callable[[], bool], what: str, *, seconds: float = 5, poll: float = 0.01) -> None:

@@ -80,7 +80,8 @@ def value_list(
     metric: str, samples: list[Sample], *, namespace: str, selector: LabelSelector, now: datetime
 ) -> dict[str, Any]:
     """The ExternalMetricValueList of the samples that are in `namespace` and selected; empty when none is."""
-    labelled = (({**s.labels, "exported_namespace": s.labels[NAMESPACE]}, s.value) for s in samples)
+    inside = (sample for sample in samples if sample.labels[NAMESPACE] == namespace)
+    labelled = (({**sample.labels, "exported_namespace": namespace}, sample.value) for sample in inside)
     return {
         "kind": "ExternalMetricValueList",
         "apiVersion": GROUP_VERSION,
@@ -93,7 +94,7 @@ def value_list(
                 "value": quantity(value),
             }
             for labels, value in labelled
-            if labels[NAMESPACE] == namespace and selector.matches(labels)
+            if selector.matches(labels)
         ],
     }
 

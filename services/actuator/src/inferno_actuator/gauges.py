@@ -1,7 +1,7 @@
 """What `/metrics` and the external metrics API export: each metric's name once, one vocabulary of labels.
 
-One immutable `Shown` is swapped in as a whole, so that a scrape never mixes two cycles. Values are made of
-it at the moment of the scrape, because a desired value has an age: when the plan behind it is older than
+One immutable `Shown` is swapped in as a whole, so that a scrape never mixes two cycles. What of it is shown
+is decided at the scrape, because a desired value has an age: when the plan behind it is older than
 the bound, the series is not there (an HPA then holds; a frozen value would be worse than none). One series
 per variant: a variant that moved to another accelerator or was deleted has no old series, as an HPA sums
 what it finds.
@@ -135,10 +135,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of one metric."""
+    """One value of one metric; `planned_at` is the monotonic time of the plan that it comes from."""
 
     labels: Mapping[str, str]
     value: float
+    planned_at: float | None = None
 
 
 def count_scalings(
@@ -154,14 +155,14 @@ def count_scalings(
     return counts
 
 
-def variant_samples(shown: Shown, now: float) -> Mapping[MetricName, list[Sample]]:
-    """The samples of every metric that has one series per variant, of fresh decisions only."""
+def variant_samples(shown: Shown) -> Mapping[MetricName, list[Sample]]:
+    """The samples of every metric that has one series per variant."""
     samples: dict[MetricName, list[Sample]] = defaultdict(list)
     for decision in shown.decisions:
-        if shown.is_fresh(decision.planned_at, now):
-            for metric, value, accelerator in _values(decision, shown.targets.get(decision.key)):
-                if value is not None and accelerator is not None:
-                    samples[metric].append(Sample(_labels(decision.key, accelerator), value))
+        for metric, value, accelerator in _values(decision, shown.targets.get(decision.key)):
+            if value is not None and accelerator is not None:
+                sample = Sample(_labels(decision.key, accelerator), value, decision.planned_at)
+                samples[metric].append(sample)
     return samples
 
 
@@ -195,6 +196,17 @@ def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / _MS_PER_SECOND
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is shown, and its per-variant samples: made once, read at each scrape and by each HPA."""
+
+    shown: Shown
+    samples: Mapping[MetricName, list[Sample]]
+
+    def fresh(self, metric: MetricName, now: float) -> list[Sample]:
+        return [s for s in self.samples.get(metric, ()) if self.shown.is_fresh(s.planned_at, now)]
+
+
 class Gauges(Collector):
     """The collector that a Prometheus registry asks at each scrape.
 
@@ -207,20 +219,20 @@ class Gauges(Collector):
     def __init__(self, clock: Clock, is_leading: Callable[[], bool]) -> None:
         self._clock = clock
         self._is_leading = is_leading
-        self._shown = Shown()
+        self._state = _State(Shown(), {})
 
     @property
     def shown(self) -> Shown:
         """What is exported now."""
-        return self._shown if self._is_leading() else Shown()
+        return self._current().shown
 
     def show(self, shown: Shown) -> None:
         """Export this from now on, and nothing of what was exported before."""
-        self._shown = shown
+        self._state = _State(shown, variant_samples(shown))
 
     def samples(self, metric: MetricName) -> list[Sample]:
-        """The fresh samples of one per-variant metric."""
-        return variant_samples(self.shown, self._clock.monotonic()).get(metric, [])
+        """The samples of one per-variant metric whose plan is young enough."""
+        return self._current().fresh(metric, self._clock.monotonic())
 
     def describe(self) -> Iterator[Metric]:
         """Every family without values, so that a registry sees the names before there are any."""
@@ -230,16 +242,19 @@ class Gauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family, from one state and one reading of the clock."""
-        shown, now, leading = self.shown, self._clock.monotonic(), self._is_leading()
+        state, now, leading = self._current(), self._clock.monotonic(), self._is_leading()
         yield _family(LEADER, [Sample({}, float(leading))])
-        for metric, samples in variant_samples(shown, now).items():
-            yield _family(metric, samples)
-        for metric, samples in _plan_samples(shown, now, self._clock.now()):
+        for metric in state.samples:
+            yield _family(metric, state.fresh(metric, now))
+        for metric, samples in _plan_samples(state.shown, now, self._clock.now()):
             yield _family(metric, samples)
         scalings = CounterMetricFamily(SCALINGS.name, SCALINGS.help, labels=SCALINGS.labels)
-        for ((namespace, name), direction, reason), count in shown.scalings.items():
+        for ((namespace, name), direction, reason), count in state.shown.scalings.items():
             scalings.add_metric([name, namespace, direction, reason], count)
         yield scalings
+
+    def _current(self) -> "_State":
+        return self._state if self._is_leading() else _State(Shown(), {})
 
 
 def _plan_samples(shown: Shown, now: float, wall_now: datetime) -> Iterator[tuple[MetricName, list[Sample]]]:
