@@ -1,0 +1,24 @@
+"""What a control plane can be told when it starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DEFAULT_DEVICE = "NVIDIA-H100-80GB-HBM3"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`services` (`namespace/name`) become reachable on free ports, see `ControlPlane.service_url`."""
+
+    nodes: int = 4
+    gpus: int = 8
+    device: str = DEFAULT_DEVICE
+    pools: tuple[str, ...] = ()
+    startup_seconds: float = 3.0
+    emulator_variables: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
+    node_ports: bool = False
+    hpa_sync_seconds: float = 2.0
+    pods: bool = True
+    monitoring: bool = True
+    log_level: str = "info"
