@@ -69,8 +69,10 @@ async def test_an_interval_that_is_none_is_reported_and_the_last_one_stays(world
     await world.configure(GLOBAL_OPT_INTERVAL="soon")
     await until(lambda: world.turns == 2, "a turn for the ConfigMap")
     assert world.actuator.cluster.interval_seconds() == 60
-    (problem,) = world.actuator.cluster.problems()
-    assert problem.startswith(f"ConfigMap {NAMESPACE}/{SETTINGS}, key GLOBAL_OPT_INTERVAL: 'soon' is not")
+    (problem,) = (await world.http.get("/plan")).json()["problems"]
+    assert problem["subject"] == f"ConfigMap {NAMESPACE}/{SETTINGS}"
+    assert problem["message"].startswith("GLOBAL_OPT_INTERVAL: 'soon' is not a duration")
+    assert problem["message"].endswith("60 s stays in force")
 
 
 async def test_a_deleted_variant_loses_its_series_at_once(world: ClusterWorld) -> None:

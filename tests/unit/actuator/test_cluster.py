@@ -50,10 +50,10 @@ def test_the_interval_is_read_live_and_nonsense_leaves_the_last_one(cluster: Fil
     assert cluster.interval_seconds() == 10
     cluster.put_config(**{INTERVAL_KEY: "often"})
     assert cluster.interval_seconds() == 10
-    assert any("'often' is not a duration" in problem for problem in cluster.problems())
+    assert any("'often' is not a duration" in problem.message for problem in cluster.problems())
     cluster.put_config(**{INTERVAL_KEY: "20s"})
     assert cluster.interval_seconds() == 20
-    assert not any("often" in problem for problem in cluster.problems())
+    assert not any("often" in problem.message for problem in cluster.problems())
 
 
 def test_specs_labels_and_config_maps_are_in_the_fingerprint_and_statuses_are_not(cluster: Filled) -> None:

@@ -11,7 +11,7 @@ from inferno_actuator.known import Desired
 from inferno_actuator.loop import Limits
 from inferno_actuator.stages import FailureReason, Stage
 from inferno_actuator.triggers import Trigger
-from inferno_shared.contracts import Certificate, Plan, PlanReason, Snapshot
+from inferno_shared.contracts import Certificate, Plan, PlanReason, Problem, Snapshot
 from inferno_shared.errors import ForbiddenError
 from unit.actuator.world import (
     SEED_KEY,
@@ -387,6 +387,26 @@ async def test_a_vanished_scale_target_takes_its_series_along_and_comes_back() -
     await turn(world)
     assert world.desired() == {SEED_KEY[1]: 3}
     assert ("Normal", "TargetFound") in [event[:2] for event in world.statuses.events]
+
+
+async def test_a_variant_that_the_collector_does_not_know_yet_is_worth_another_try_soon() -> None:
+    world = World()
+    world.see()
+    cycle = await world.loop.run_once(Trigger.CHANGE)
+    assert cycle.failure is None
+    assert cycle.is_worth_repeating
+    world.see(a_variant())
+    assert not (await world.loop.run_once(Trigger.RETRY)).is_worth_repeating
+
+
+async def test_problems_of_others_are_counted_by_reason() -> None:
+    world = World()
+    world.see(a_variant(), problems=[Problem(subject="Node n1", reason="DeviceUnknown", message="no label")])
+    await turn(world)
+    assert world.value("inferno_problems", reason="DeviceUnknown") == 1
+    world.see(a_variant())
+    await turn(world)
+    assert world.value("inferno_problems", reason="DeviceUnknown") is None
 
 
 def test_the_seed_of_a_hold_value_is_read_from_the_status() -> None:

@@ -21,12 +21,15 @@ def test_wrong_settings_are_all_told_at_once(
 ) -> None:
     monkeypatch.setenv("INFERNO_APPLY_CONCURRENCY", "0")
     monkeypatch.setenv("INFERNO_PLAN_MAX_AGE_SECONDS", "never")
+    monkeypatch.setenv("INFERNO_COLLECTOR_URL", "collector:8081")
+    monkeypatch.setenv("INFERNO_CLIENT_CA_FILE", "/nowhere/ca.crt")
     with pytest.raises(SystemExit) as ended:
         load_settings(ActuatorSettings)
     assert ended.value.code == 2
     told = capsys.readouterr().err
-    assert "INFERNO_APPLY_CONCURRENCY" in told
-    assert "INFERNO_PLAN_MAX_AGE_SECONDS" in told
+    for variable in ("APPLY_CONCURRENCY", "PLAN_MAX_AGE_SECONDS", "COLLECTOR_URL", "CLIENT_CA_FILE"):
+        assert f"INFERNO_{variable}" in told
+    assert "must look like http://host:port" in told
 
 
 def test_the_name_of_the_pod_is_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,8 @@ class Actuator:
     def unready_reasons(self) -> list[str]:
         """Why this process cannot do its work now; a standby with current caches is ready."""
         if not self.cluster.synced:
-            return self.cluster.problems() or ["the cluster was not read yet"]
+            problems = [problem.message for problem in self.cluster.problems()]
+            return problems or ["the cluster was not read yet"]
         if not self.leadership.is_leader:
             return []
         in_force, last = self.journal.in_force, self.journal.last

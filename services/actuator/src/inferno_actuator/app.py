@@ -105,6 +105,7 @@ def _plan_router() -> APIRouter:
             actuator.journal.cycles,
             age_seconds=now - in_force.planned_at if in_force else None,
             fresh=in_force is not None and actuator.gauges.shown.is_fresh(in_force.planned_at, now),
+            problems=actuator.cluster.problems(),
         )
 
     @router.get("/plan/{namespace}/{name}", summary="The decision for one variant, explained")

@@ -11,6 +11,7 @@ import structlog
 
 from inferno_actuator.durations import parse_interval_seconds
 from inferno_actuator.known import Key, KnownVariant
+from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import (
     CONFIG_MAPS,
     VARIANT_AUTOSCALINGS,
@@ -56,7 +57,7 @@ class Cluster:
         )
         self._interval_seconds = default_interval_seconds
         self._interval_text: str | None = None
-        self._interval_problem: str | None = None
+        self._interval_problem: Problem | None = None
 
     async def run(self) -> None:
         """Keep the caches current until cancelled."""
@@ -74,10 +75,14 @@ class Cluster:
         """Whether everything was read at least once."""
         return self._variants.synced and self._config_maps.synced
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """What keeps the caches from being current, and what could not be used of them."""
         caches = (("VariantAutoscalings", self._variants), ("ConfigMaps", self._config_maps))
-        found = [f"{what} are not followed: {cache.problem}" for what, cache in caches if cache.problem]
+        found = [
+            Problem(subject=what, reason="NotFollowed", message=f"{what} are not followed: {cache.problem}")
+            for what, cache in caches
+            if cache.problem
+        ]
         return [*found, self._interval_problem] if self._interval_problem else found
 
     def known(self) -> Mapping[Key, KnownVariant]:
@@ -107,11 +112,12 @@ class Cluster:
             self._interval_seconds = parse_interval_seconds(text)
             self._interval_problem = None
         except ValueError as error:
-            self._interval_problem = (
-                f"ConfigMap {self._namespace}/{SETTINGS_CONFIG_MAP}, key {INTERVAL_KEY}: {error}; "
-                f"{self._interval_seconds:g} s stays in force"
+            self._interval_problem = Problem(
+                subject=f"ConfigMap {self._namespace}/{SETTINGS_CONFIG_MAP}",
+                reason="InvalidConfiguration",
+                message=f"{INTERVAL_KEY}: {error}; {self._interval_seconds:g} s stays in force",
             )
-            log.warning("interval not usable", reason=self._interval_problem)
+            log.warning("interval not usable", why=self._interval_problem.message)
         return self._interval_seconds
 
     def fingerprint(self) -> Hashable:

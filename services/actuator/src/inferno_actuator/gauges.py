@@ -74,6 +74,9 @@ HELD: Final = MetricName("inferno_held_variants", "Variants that keep their repl
 SNAPSHOT_AGE: Final = MetricName("inferno_snapshot_age_seconds", "Age of the snapshot behind the last plan")
 PLAN_AGE: Final = MetricName("inferno_plan_age_seconds", "Age of the last plan")
 PLAN_MAX_AGE: Final = MetricName("inferno_plan_max_age_seconds", "Age at which desired series disappear")
+PROBLEMS: Final = MetricName(
+    "inferno_problems", "Problems that collector and optimizer reported, by reason", (REASON,)
+)
 LEADER: Final = MetricName("inferno_leader", "1 when this process runs the loop")
 LOOP_DURATION: Final = MetricName("inferno_loop_duration_seconds", "Duration of one cycle", (OUTCOME,))
 STAGE_DURATION: Final = MetricName("inferno_stage_duration_seconds", "Duration of one stage", (STAGE,))
@@ -98,6 +101,7 @@ _PLAN_METRICS: Final = (
     VARIANTS,
     INFEASIBLE,
     HELD,
+    PROBLEMS,
     PLAN_COST,
     GPUS_USED,
     GPUS_LIMIT,
@@ -113,6 +117,7 @@ class Shown:
     Args:
         decisions: those in force.
         targets: promised latencies by variant.
+        problems: how many there are, by reason.
         scalings: how often each variant's desired replicas changed, by direction and reason.
         planned_at: monotonic time of the last plan; None before the first one.
         snapshot_taken_at: wall-clock time of the snapshot behind it.
@@ -124,6 +129,7 @@ class Shown:
     scalings: Mapping[ScalingKey, int] = field(default_factory=dict)
     capacity: tuple[DeviceCapacity, ...] = ()
     totals: Totals | None = None
+    problems: Mapping[str, int] = field(default_factory=dict)
     planned_at: float | None = None
     snapshot_taken_at: datetime | None = None
     max_age_seconds: float = 300.0
@@ -270,6 +276,7 @@ def _plan_samples(shown: Shown, now: float, wall_now: datetime) -> Iterator[tupl
     infeasible = sum(d.reason is PlanReason.INFEASIBLE_SLO for d in shown.decisions)
     yield INFEASIBLE, [Sample({}, infeasible)]
     yield HELD, [Sample({}, sum(d.held for d in shown.decisions))]
+    yield PROBLEMS, [Sample({REASON: reason}, count) for reason, count in shown.problems.items()]
     if not shown.is_fresh(shown.planned_at, now):
         return
     if shown.totals is not None:

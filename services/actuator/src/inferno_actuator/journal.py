@@ -11,7 +11,7 @@ from inferno_actuator.decisions import Decision
 from inferno_actuator.known import Key
 from inferno_actuator.stages import Stage, StageError
 from inferno_actuator.triggers import Trigger
-from inferno_shared.contracts import Plan, SloTarget, Snapshot
+from inferno_shared.contracts import Plan, Problem, SloTarget, Snapshot
 
 _CYCLES_KEPT: Final = 20
 
@@ -27,6 +27,17 @@ class PlanInForce:
     planned_at: float
     decided_at: datetime
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the collector and the optimizer had to report."""
+        return reported(self.snapshot, self.plan)
+
+
+def reported(snapshot: Snapshot, plan: Plan) -> tuple[Problem, ...]:
+    """What the collector and the optimizer have to report, each problem once."""
+    found = (*snapshot.problems, *plan.problems)
+    return tuple({(p.subject, p.reason, p.message): p for p in found}.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
@@ -34,6 +45,7 @@ class Cycle:
 
     Args:
         failure: the stage that failed and why; None when a new plan came into force.
+        awaited: variants that the collector did not know yet.
         unknown: variants of the plan that its snapshot did not have.
         writes: how writing the statuses went.
     """
@@ -48,6 +60,7 @@ class Cycle:
     variants: int = 0
     changed: tuple[str, ...] = ()
     held: int = 0
+    awaited: int = 0
     unknown: tuple[Key, ...] = ()
     writes: WriteCounts
 
@@ -55,6 +68,11 @@ class Cycle:
     def outcome(self) -> str:
         """Whether a new plan came into force."""
         return "planned" if self.failure is None else "failed"
+
+    @property
+    def is_worth_repeating(self) -> bool:
+        """Whether another try soon, before the interval is over, may do better."""
+        return self.failure is not None or self.awaited > 0
 
 
 class Journal:

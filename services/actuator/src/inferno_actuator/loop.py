@@ -6,6 +6,7 @@ desired values stay as they are (until they are older than the bound), each vari
 stage and the error, and the next turn tries again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -18,14 +19,14 @@ from inferno_actuator.clock import Clock
 from inferno_actuator.conditions import failure_message
 from inferno_actuator.decisions import Decision, Decisions, decide
 from inferno_actuator.gauges import Gauges, Shown, count_scalings
-from inferno_actuator.journal import Cycle, Journal, PlanInForce
+from inferno_actuator.journal import Cycle, Journal, PlanInForce, reported
 from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.stages import FailureReason, Stage, StageError
 from inferno_actuator.status import Prices
 from inferno_actuator.timings import Timings
 from inferno_actuator.triggers import Trigger
 from inferno_actuator.turn import Turn
-from inferno_shared.contracts import Plan, SloTarget, Snapshot
+from inferno_shared.contracts import Plan, Problem, SloTarget, Snapshot
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -146,6 +147,8 @@ class Loop:
         for namespace, name in decisions.unknown:
             self._timings.error(Stage.DECIDE, FailureReason.UNKNOWN_VARIANT)
             log.warning("plan has a variant that its snapshot has not", namespace=namespace, variant=name)
+        in_force = self._journal.in_force
+        _tell_new(reported(snapshot, plan), in_force.problems if in_force else ())
         for decision in decisions.by_key.values():
             _tell(decision, self._in_force.get(decision.key))
         return decisions
@@ -160,6 +163,7 @@ class Loop:
                 scalings=count_scalings(self._gauges.shown.scalings, decisions.by_key.values()),
                 capacity=tuple(plan.capacity),
                 totals=plan.totals,
+                problems=Counter(problem.reason for problem in reported(snapshot, plan)),
                 planned_at=now,
                 snapshot_taken_at=snapshot.taken_at,
                 max_age_seconds=self._max_age_seconds(),
@@ -229,6 +233,14 @@ def _targets(snapshot: Snapshot) -> Mapping[Key, SloTarget]:
     promised = {(c.name, t.model): t for c in snapshot.service_classes for t in c.targets}
     found = ((v.key, promised.get((v.service_class, v.model))) for v in snapshot.variants)
     return {key: target for key, target in found if target is not None}
+
+
+def _tell_new(problems: Iterable[Problem], before: Iterable[Problem]) -> None:
+    """One line for each problem when it appears, not as long as it lasts."""
+    told = {(problem.subject, problem.reason) for problem in before}
+    for problem in problems:
+        if (problem.subject, problem.reason) not in told:
+            log.warning("problem", subject=problem.subject, reason=problem.reason, why=problem.message)
 
 
 def _tell(decision: Decision, before: Decision | None) -> None:

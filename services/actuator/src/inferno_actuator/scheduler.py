@@ -1,4 +1,4 @@
-"""Decides when the loop turns: at the interval, at once on a change or a request, and soon after a failure.
+"""Decides when the loop turns: at the interval, at once on a change or a request, soon after a failure.
 
 One turn at a time. Whatever asks for a turn while one is under way gets the next one, together with everybody
 else who asked.
@@ -110,7 +110,7 @@ class Scheduler:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        self._failures = self._failures + 1 if cycle.failure else 0
+        self._failures = self._failures + 1 if cycle.is_worth_repeating else 0
         for answer in waiting:
             if not answer.done():
                 answer.set_result(cycle)

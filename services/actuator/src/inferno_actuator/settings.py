@@ -4,12 +4,28 @@ import os
 import socket
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from inferno_actuator.loop import Limits
 from inferno_shared.service import ServiceSettings
 
+
+def _http_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like http://host:port or https://host:port")
+    return text
+
+
+def _file(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ValueError("there is no such file; mount it or correct the path")
+    return path
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -26,9 +42,9 @@ class ActuatorSettings(ServiceSettings):
     namespace: Annotated[str, Field(min_length=1, max_length=63)] = Field(
         "inferno-autoscaler-system", description="Namespace of the three ConfigMaps and of the Lease"
     )
-    collector_url: str = Field("http://127.0.0.1:8081", description="Where the collector answers")
-    optimizer_url: str = Field("http://127.0.0.1:8082", description="Where the optimizer answers")
-    client_ca_file: Path | None = Field(
+    collector_url: HttpAddress = Field("http://127.0.0.1:8081", description="Where the collector answers")
+    optimizer_url: HttpAddress = Field("http://127.0.0.1:8082", description="Where the optimizer answers")
+    client_ca_file: Annotated[Path | None, AfterValidator(_file)] = Field(
         None, description="Certificate authority (PEM) of collector and optimizer; unset: the system's"
     )
     collector_timeout_seconds: Seconds = Field(30, description="For a snapshot, retries included")

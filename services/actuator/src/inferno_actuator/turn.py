@@ -12,7 +12,7 @@ import structlog
 
 from inferno_actuator.apply import WriteCounts
 from inferno_actuator.clock import Clock
-from inferno_actuator.decisions import Decisions
+from inferno_actuator.decisions import Decisions, Doubt
 from inferno_actuator.journal import Cycle
 from inferno_actuator.stages import FailureReason, Stage, StageError
 from inferno_actuator.timings import Timings
@@ -77,6 +77,7 @@ class Turn:
             variants=len(decided),
             changed=tuple("/".join(d.key) for d in decided if d.direction is not None),
             held=sum(d.held for d in decided),
+            awaited=sum(d.reason is Doubt.NOT_IN_SNAPSHOT for d in decided),
             unknown=decisions.unknown if decisions else (),
             writes=writes,
         )

@@ -1,5 +1,6 @@
 """What `GET /plan` and `POST /invoke` answer: cycles and decisions in numbers and in words."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from inferno_actuator.decisions import Decision
 from inferno_actuator.explain import headline, in_words
 from inferno_actuator.journal import Cycle, PlanInForce
-from inferno_shared.contracts import Allocation, Plan, SloTarget, Variant, WireModel
+from inferno_shared.contracts import Allocation, Plan, Problem, SloTarget, Variant, WireModel
 
 
 class FailureView(WireModel):
@@ -94,6 +95,7 @@ class PlanView(WireModel):
     age_seconds: float | None
     fresh: bool = Field(description="Whether its desired values are exported: it is younger than the bound")
     variants: list[VariantView]
+    problems: list[Problem] = Field(description="What is wrong anywhere, and what to do about it")
     plan: Plan | None
     last_cycle: CycleView | None
     cycles: list[CycleView] = Field(description="The runs before it, oldest first")
@@ -106,8 +108,9 @@ class PlanView(WireModel):
         *,
         age_seconds: float | None,
         fresh: bool,
+        problems: Sequence[Problem] = (),
     ) -> "PlanView":
-        """The view of the plan in force."""
+        """The view of the plan in force; `problems` are the actuator's own."""
         views = [CycleView.of(cycle) for cycle in cycles]
         return cls(
             snapshot_id=in_force.plan.snapshot_id if in_force else None,
@@ -115,6 +118,7 @@ class PlanView(WireModel):
             age_seconds=age_seconds,
             fresh=fresh,
             variants=[VariantView.of(d) for d in in_force.decisions.values()] if in_force else [],
+            problems=[*problems, *(in_force.problems if in_force else ())],
             plan=in_force.plan if in_force else None,
             last_cycle=views[-1] if views else None,
             cycles=views[:-1],
