@@ -49,12 +49,6 @@ def test_what_runs_now_is_read_from_label_deployment_and_pods() -> None:
     assert (variant.current.replicas, variant.current.ready_replicas) == (3, 1)
 
 
-def test_startup_time_is_the_median_from_creation_to_ready() -> None:
-    pods = [a_pod_json(f"p-{n}", created_at=100, ready_at=100 + s) for n, s in enumerate((50, 70, 400))]
-    assert the_variant(a_view(pods=[*pods, a_pod_json("new", ready_at=None)])).startup_seconds == 70
-    assert the_variant(a_view(pods=[])).startup_seconds is None
-
-
 def test_the_batch_size_that_the_server_was_started_with_is_known() -> None:
     deployment = a_deployment_json(args=["--max-num-seqs", "16"])
     assert the_variant(a_view(deployments=[deployment])).max_batch_size == 16

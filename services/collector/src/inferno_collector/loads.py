@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from statistics import median
 from typing import Final
 
 from inferno_collector.demand import (
@@ -44,13 +45,20 @@ class Server:
         """Pods that take requests now."""
         return sum(pod.ready and pod.exists for pod in self.pods)
 
+    @property
+    def startup_seconds(self) -> float | None:
+        """Median time from a pod's creation to ready."""
+        seconds = [pod.startup_seconds for pod in self.pods if pod.startup_seconds is not None]
+        return median(seconds) if seconds else None
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLoad:
-    """The load of one variant, the latencies that its servers measured, and what is wrong, if anything."""
+    """The load of one variant, what its servers measured besides, and what is wrong, if anything."""
 
     load: Load
     observed: ObservedLatency = field(default_factory=ObservedLatency)
+    startup_seconds: float | None = None
     problem: Problem | None = None
 
 
@@ -168,8 +176,12 @@ def _measured(
         )
         subject = f"VariantAutoscaling {server.key[0]}/{server.key[1]}"
         problem = Problem(subject=subject, reason=estimated.doubt.value, message=message)
-        return MeasuredLoad(load, problem=problem)
-    return MeasuredLoad(_known_load(estimated, evidence, reading), _latency(estimated))
+        return MeasuredLoad(load, startup_seconds=server.startup_seconds, problem=problem)
+    return MeasuredLoad(
+        _known_load(estimated, evidence, reading),
+        observed=_latency(estimated),
+        startup_seconds=server.startup_seconds,
+    )
 
 
 def _known_load(estimated: Estimate, evidence: _Evidence, reading: LoadReading) -> Load:

@@ -6,7 +6,6 @@ One that cannot be resolved is left out and reported with what to do; the others
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from pydantic import ValidationError
@@ -106,7 +105,7 @@ def variant_of(
             min_replicas=spec.min_replicas,
             max_replicas=spec.max_replicas,
             max_batch_size=_batch_size(deployment),
-            startup_seconds=_startup_seconds(resolved.pods),
+            startup_seconds=measured.startup_seconds,
             scale_target=ScaleTarget(
                 api_version=spec.scale_target_ref.api_version,
                 kind=spec.scale_target_ref.kind,
@@ -234,13 +233,3 @@ def _batch_size(deployment: Deployment) -> int | None:
     """The batch size that vLLM was started with, when its command line says it."""
     text = argument(deployment.template.containers, _BATCH_SIZE_FLAG)
     return int(text) if text and text.isdecimal() and 0 < int(text) <= MAX_BATCH_SIZE else None
-
-
-def _startup_seconds(pods: Iterable[Pod]) -> float | None:
-    """Median time from a pod's creation to ready, over the pods that are ready."""
-    seconds = [
-        (pod.ready_at - pod.created_at).total_seconds()
-        for pod in pods
-        if pod.ready and pod.ready_at and pod.created_at and pod.ready_at >= pod.created_at
-    ]
-    return median(seconds) if seconds else None
