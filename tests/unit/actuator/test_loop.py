@@ -263,8 +263,15 @@ async def test_a_variant_deleted_in_mid_cycle_is_no_error() -> None:
 
     world.optimizer = delete
     cycle = await world.loop.run_once(Trigger.INTERVAL)
-    assert cycle.writes.error is None
-    assert cycle.writes.unchanged == 1
+    assert (cycle.failure, cycle.writes.error) == (None, None)
+    assert world.desired() == {}
+
+
+async def test_a_variant_deleted_while_its_status_is_written_is_no_error() -> None:
+    world = World()
+    world.statuses.before_read = lambda _: world.statuses.objects.clear()
+    cycle = await world.loop.run_once(Trigger.INTERVAL)
+    assert (cycle.failure, cycle.writes.error, cycle.writes.unchanged) == (None, None, 1)
     assert world.statuses.events == []
 
 

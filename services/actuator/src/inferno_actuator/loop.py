@@ -143,7 +143,10 @@ class Loop:
         self, turn: Turn, plan: Plan, snapshot: Snapshot, known: Mapping[Key, KnownVariant]
     ) -> Decisions:
         async with turn.stage(Stage.DECIDE):
-            decisions = decide(plan, snapshot, known, self._in_force, planned_at=self._clock.monotonic())
+            # The spec that was planned for is that of the turn's start; what is gone since then is gone.
+            now_known = self._cluster.known()
+            alive = {key: it for key, it in known.items() if key in now_known}
+            decisions = decide(plan, snapshot, alive, self._in_force, planned_at=self._clock.monotonic())
         for namespace, name in decisions.unknown:
             self._timings.error(Stage.DECIDE, FailureReason.UNKNOWN_VARIANT)
             log.warning("plan has a variant that its snapshot has not", namespace=namespace, variant=name)
