@@ -46,17 +46,12 @@ def parse_exposition(text: bytes) -> Mapping[str, tuple[float, ...]]:
     return {model: _row(samples) for model, samples in sums.items()}
 
 
-def cells_of(samples: Mapping[str, float]) -> dict[Metric, float]:
-    """Columns from sample names; the newer of two names wins where both are there."""
-    cells: dict[Metric, float] = {}
-    for name, value in samples.items():
-        if OLDER_NAMES.get(name) not in samples:
-            cells[SAMPLE_NAMES[name]] = cell(value)
-    return cells
-
-
 def _row(samples: Mapping[str, float]) -> tuple[float, ...]:
-    cells = cells_of(samples)
+    cells = {
+        SAMPLE_NAMES[name]: cell(value)
+        for name, value in samples.items()
+        if OLDER_NAMES.get(name) not in samples
+    }
     if Metric.COMPLETED not in cells and usable(cells.get(Metric.RUNNING, ABSENT)):
         cells[Metric.COMPLETED] = 0.0
     return tuple(cells.get(metric, ABSENT) for metric in Metric)

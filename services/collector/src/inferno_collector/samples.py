@@ -93,6 +93,15 @@ class History:
             cells.extend(values.get(metric, ABSENT) for metric in Metric)
         return cls(cells)
 
+    @classmethod
+    def of_columns(cls, times: Sequence[float], columns: Mapping[Metric, Sequence[float]]) -> "History":
+        """Build a history from whole columns, each as long as `times`; a metric left out is ABSENT."""
+        cells = array("d", [ABSENT]) * (len(times) * _WIDTH)
+        cells[::_WIDTH] = array("d", times)
+        for metric, column in columns.items():
+            cells[1 + metric :: _WIDTH] = array("d", column)
+        return cls(cells)
+
     def __len__(self) -> int:
         return len(self.cells) // _WIDTH
 

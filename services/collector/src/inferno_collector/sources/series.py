@@ -7,11 +7,12 @@ Targets with the same `instance` are the same endpoint scraped twice, and only o
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
+from operator import lt
 from typing import Any, Final, NamedTuple
 
-from inferno_collector.exposition import cells_of
 from inferno_collector.roster import Roster
-from inferno_collector.samples import ABSENT, SAMPLE_NAMES, History, Metric, PodKey, cell, usable
+from inferno_collector.samples import OLDER_NAMES, SAMPLE_NAMES, History, Metric, PodKey, cell
 
 _OWN_LABELS: Final = frozenset({"__name__", "model_name", "engine", "finished_reason"})
 
@@ -113,25 +114,19 @@ def _one_per_instance(targets: Mapping[Target, _ByName]) -> Iterator[History]:
 def _history(by_name: _ByName) -> History:
     """Align the series of one target: they come from the same scrapes and nearly always share their times."""
     all_series = [samples for listed in by_name.values() for samples in listed.values()]
-    times = sorted({time for moments, _ in all_series for time in moments})
-    columns = {name: _sum(listed.values(), times) for name, listed in by_name.items()}
-    rows = []
-    for row, time in enumerate(times):
-        found = {name: column[row] for name, column in columns.items()}
-        rows.append((time, cells_of(found)))
-    if "vllm:request_success_total" not in columns:
-        _nothing_completed(rows)
-    return History.of(rows)
+    times = sorted(set().union(*(moments for moments, _ in all_series)))
+    columns = {
+        SAMPLE_NAMES[name]: _sum(list(listed.values()), times)
+        for name, listed in by_name.items()
+        if OLDER_NAMES.get(name) not in by_name
+    }
+    if Metric.COMPLETED not in columns and Metric.RUNNING in columns:
+        # A labelled counter has no series before its first event; the gauges show that the engine is there.
+        columns[Metric.COMPLETED] = [0.0] * len(times)
+    return History.of_columns(times, columns)
 
 
-def _nothing_completed(rows: Sequence[tuple[float, dict[Metric, float]]]) -> None:
-    """Count 0 completions: a labelled counter has no series before its first event, but gauges are there."""
-    for _, cells in rows:
-        if usable(cells.get(Metric.RUNNING, ABSENT)):
-            cells[Metric.COMPLETED] = 0.0
-
-
-def _sum(listed: Iterable[Samples], times: Sequence[float]) -> list[float]:
+def _sum(listed: Sequence[Samples], times: Sequence[float]) -> Sequence[float]:
     """Sum of series (engines, finish reasons) at each of `times`.
 
     A series that lacks a time has its last value before it. One that begins later than the others (a finish
@@ -139,7 +134,7 @@ def _sum(listed: Iterable[Samples], times: Sequence[float]) -> list[float]:
     than a jump that never was.
     """
     columns = [_at(samples, times) for samples in listed]
-    return [sum(values) for values in zip(*columns, strict=True)]
+    return columns[0] if len(columns) == 1 else [sum(values) for values in zip(*columns, strict=True)]
 
 
 def _at(samples: Samples, times: Sequence[float]) -> Sequence[float]:
@@ -149,18 +144,28 @@ def _at(samples: Samples, times: Sequence[float]) -> Sequence[float]:
     return [cells[max(bisect_right(moments, time) - 1, 0)] for time in times]
 
 
-def _samples(values: Sequence[object]) -> Samples:
+def _samples(values: Sequence[Any]) -> Samples:
     """Times and cells of the API's [time, "value"] pairs; a pair of another shape is passed over."""
+    try:
+        times, texts = zip(*values, strict=True)
+        cells = [*map(float, texts)]
+        in_order = isfinite(sum(times)) and all(map(lt, times, times[1:]))
+        if in_order and isfinite(sum(cells)) and min(cells) >= 0:
+            return times, cells
+    except (TypeError, ValueError):
+        pass
+    return _samples_one_by_one(values)
+
+
+def _samples_one_by_one(values: Sequence[Any]) -> Samples:
     times: list[float] = []
     cells: list[float] = []
     for pair in values:
-        if not isinstance(pair, list) or len(pair) != 2:  # noqa: PLR2004 - a time and a value
-            continue
         try:
-            time, value = float(pair[0]), float(pair[1])
+            time, value = map(float, pair)
         except (TypeError, ValueError):
             continue
-        if not times or time > times[-1]:
+        if isfinite(time) and (not times or time > times[-1]):
             times.append(time)
             cells.append(cell(value))
     return times, cells
