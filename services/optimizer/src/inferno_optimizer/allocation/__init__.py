@@ -1,0 +1,29 @@
+"""Chooses an accelerator and a number of replicas for every variant: pure, from `Problem` to `Solution`."""
+
+from inferno_optimizer.allocation.mip import solve
+from inferno_optimizer.allocation.problem import (
+    Assignment,
+    Candidate,
+    Demand,
+    Key,
+    Problem,
+    Rationing,
+    Solution,
+    Stage,
+    Variant,
+)
+from inferno_optimizer.allocation.verify import verify
+
+__all__ = [
+    "Assignment",
+    "Candidate",
+    "Demand",
+    "Key",
+    "Problem",
+    "Rationing",
+    "Solution",
+    "Stage",
+    "Variant",
+    "solve",
+    "verify",
+]

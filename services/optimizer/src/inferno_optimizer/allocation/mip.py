@@ -1,0 +1,165 @@
+"""Chooses accelerators and replicas: the cheapest plan that serves all it can, most important demands first.
+
+Data
+    demands d with rate lambda_d and priority P_d, variants v in V_d, candidates j in C_v;
+    r_vj  requests per minute that one replica completes within the SLO        `Candidate.rate_rpm`
+    a_vj mult_j  devices per replica                                           `Candidate.units`
+    c_vj  cents per hour and replica                                           `Candidate.cost_per_hour`
+    lo_v, hi_vj  fewest and most replicas                                      `Variant`
+    cap_k  devices of kind k that we may use, absent when unlimited            `Problem.capacity`
+
+Variables
+    z_vj in {0, 1}  variant v runs on accelerator j
+    y_vj in N       its replicas there
+    u_d >= 0        rate of demand d that is not served
+
+Model
+    (1) sum_{v in V_d, j} r_vj y_vj + u_d >= lambda_d                          for every demand d
+    (2) sum_j z_vj <= 1,  lo_v z_vj <= y_vj <= hi_vj z_vj                      for every variant v
+    (3) sum_vj a_vj mult_j y_vj <= cap_k                                       for every device k
+    (4) sum_j y_vj >= lo_v                                                     for every variant v
+
+Objective, lexicographic: what `saturation` prescribes, then cost with the charge for switching accelerators,
+then replicas changed, then name order. When not even the minimums (4) fit, they come before all else.
+
+A demand is first solved alone (`alone`); only demands that compete for devices reach the program, and only
+those that are connected through a scarce device reach it together.
+
+Example: at most 4 G and 2 H, one model with a variant on each, 60 rpm to serve, 10 rpm per G at 10 cents and
+20 rpm per H at 25 cents: 6 G would cost 60 and 3 H 75, but neither fits; the optimum is 4 G + 1 H for 65.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from inferno_optimizer.allocation.alone import best_alone, part_of
+from inferno_optimizer.allocation.components import components
+from inferno_optimizer.allocation.construct import construct, keeps_minimums
+from inferno_optimizer.allocation.model import Shape
+from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
+from inferno_optimizer.allocation.problem import Assignment, Demand, Key, Problem, Rationing, Solution, Stage
+from inferno_optimizer.allocation.saturation import (
+    Fairness,
+    Step,
+    choosing_steps,
+    minimum_steps,
+    rationing_steps,
+)
+from inferno_optimizer.allocation.sequence import (
+    InfeasibleError,
+    Lexicographic,
+    NoSolutionInTimeError,
+    Outcome,
+)
+
+DEFAULT_TIME_LIMIT_SECONDS: Final = 30.0
+FULL_SHARE_OF_TIME: Final = 0.5
+"""Part of the budget that may go into looking for a plan that serves everybody in full."""
+
+SEPARABLE: Final = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
+
+
+def solve(problem: Problem, *, time_limit_seconds: float = DEFAULT_TIME_LIMIT_SECONDS) -> Solution:
+    """Best plan for the problem. Same problem, same plan, unless the time limit cuts in.
+
+    Every variant has an assignment in the answer. `Stage.status` tells proven optima from incumbents
+    ("feasible", with bound and gap) and from plans made without the solver ("fallback").
+    """
+    places = places_of(problem)
+    alone = {demand.key: best_alone(demand, places) for demand in problem.demands}
+    outcomes: list[Outcome] = []
+    left_seconds = time_limit_seconds
+    for part in _parts(problem):
+        outcome = _together(part, [alone[d.key] for d in part.demands], places)
+        if outcome is None:
+            outcome, left_seconds = _by_program(part, places, left_seconds)
+        outcomes.append(outcome)
+    assignments: dict[Key, Assignment] = {}
+    for outcome in outcomes:
+        assignments.update(outcome.assignments)
+    return Solution(assignments, _merge([o.stages for o in outcomes]))
+
+
+def _parts(problem: Problem) -> Iterable[Problem]:
+    """Problems that do not influence each other; fairness over all demands is one problem."""
+    if problem.capacity is not None and problem.rationing not in SEPARABLE:
+        return [problem]
+    return [part_of(problem, *demands) for demands in components(problem)]
+
+
+def _together(part: Problem, alone: Sequence[Assignments | None], places: Places) -> Outcome | None:
+    """The demands' best choices side by side, when each could be found and all fit."""
+    assignments: dict[Key, Assignment] = {}
+    for found in alone:
+        if found is None:
+            return None
+        assignments.update(found)
+    if not _fits(part, assignments):
+        return None
+    return Outcome(assignments, _proven_stages(part, assignments, places))
+
+
+def _fits(problem: Problem, assignments: Assignments) -> bool:
+    if problem.capacity is None:
+        return True
+    used: dict[str, int] = defaultdict(int)
+    for variant in problem.variants():
+        assignment = assignments[variant.key]
+        candidate = variant.candidate(assignment.accelerator)
+        if candidate is not None:
+            used[candidate.device] += candidate.units * assignment.replicas
+    return all(units <= problem.capacity.get(device, 0) for device, units in used.items())
+
+
+def _by_program(part: Problem, places: Places, budget_seconds: float) -> tuple[Outcome, float]:
+    """Solve with the program: first whether everybody can be served in full, then with rationing."""
+    full = Lexicographic(part, Shape(partial=False), places, budget_seconds * FULL_SHARE_OF_TIME)
+    try:
+        outcome = full.run(choosing_steps())
+    except (InfeasibleError, NoSolutionInTimeError):
+        left_seconds = budget_seconds * (1 - FULL_SHARE_OF_TIME) + full.left_seconds
+    else:
+        served = _served_stages(part)
+        return Outcome(outcome.assignments, (*served, *outcome.stages)), full.left_seconds
+    start = construct(part)
+    soft_minimum = not keeps_minimums(part, start)
+    steps: list[Step] = [*minimum_steps(part)] if soft_minimum else []
+    steps += [*rationing_steps(part), *choosing_steps()]
+    rationed = Lexicographic(part, Shape(soft_minimum=soft_minimum), places, left_seconds, start)
+    return rationed.run(steps), rationed.left_seconds
+
+
+def _served_stages(part: Problem) -> tuple[Stage, ...]:
+    """The rationing stages of a plan that serves everybody in full: zero, which nothing undercuts."""
+    return tuple(Stage(_first_name(step), 0.0, 0.0, "optimal") for step in rationing_steps(part))
+
+
+def _first_name(step: Step) -> str:
+    return f"{step.name}, level 1" if isinstance(step, Fairness) else step.name
+
+
+def _proven_stages(part: Problem, assignments: Assignments, places: Places) -> tuple[Stage, ...]:
+    values = [(o.name, value_of(o, part, assignments, places)) for o in choosing_steps()]
+    return (*_served_stages(part), *(Stage(name, value, value, "optimal") for name, value in values))
+
+
+def _merge(parts: Sequence[Sequence[Stage]]) -> tuple[Stage, ...]:
+    """Stages of independent parts added up by objective, in the order in which they were solved."""
+    merged: dict[str, Stage] = {}
+    order = ("optimal", "feasible", "fallback")
+    for stage in sorted((s for stages in parts for s in stages), key=lambda s: s.objective):
+        known = merged.get(stage.objective)
+        if known is None:
+            merged[stage.objective] = stage
+            continue
+        bound = None if known.bound is None or stage.bound is None else known.bound + stage.bound
+        status = max(known.status, stage.status, key=order.index)
+        merged[stage.objective] = Stage(stage.objective, known.value + stage.value, bound, status)
+    longest = {
+        name: position for stages in parts for position, name in enumerate(s.objective for s in stages)
+    }
+    return tuple(sorted(merged.values(), key=lambda s: longest[s.objective]))
+
+
+__all__ = ["DEFAULT_TIME_LIMIT_SECONDS", "Demand", "solve"]

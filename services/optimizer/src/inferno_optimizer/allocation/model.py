@@ -1,0 +1,294 @@
+"""Builds the mixed-integer program of `mip` from a `Problem`: variables, constraints (1) to (4), objectives.
+
+A demand with a single variant is written as a choice among segments (serve in full; serve in part), which
+describes its whole replicas by their convex hull: the linear relaxation is then nearly integral and its
+reduced costs are sharp, which is what makes 10,000 variants solvable (`lexicographic`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ortools.math_opt.python import mathopt
+
+from inferno_optimizer.allocation.objectives import Kind, Objective, Places
+from inferno_optimizer.allocation.problem import (
+    RELATIVE_TOLERANCE,
+    SWITCHING_SHARE,
+    Assignment,
+    Candidate,
+    Demand,
+    Key,
+    Problem,
+    Rationing,
+    Variant,
+)
+
+Expression = Any
+"""A linear expression of MathOpt, which ships no types."""
+
+HALF: Final = 0.5
+"""The middle between 0 and 1: how a solver's value of a binary variable is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One way to use one candidate: `chosen` [z] in {0, 1}, and then lower to upper replicas [y].
+
+    `changes` are the replicas changed if it is chosen, 0 otherwise; `own` all variables that only it uses.
+    """
+
+    variant: Variant
+    candidate: Candidate
+    chosen: Any
+    replicas: Expression
+    full: bool
+    changes: Expression
+    own: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which parts of the model are needed.
+
+    `partial`: demands may get less than all of it. `soft_minimum`: minimums may be missed, at a price.
+    """
+
+    partial: bool = True
+    soft_minimum: bool = False
+
+
+@dataclass(slots=True)
+class Block:
+    """One demand in the model; `share` [1 - u_d / lambda_d] and `whole` are variables if it is shared."""
+
+    demand: Demand
+    segments: list[Segment] = field(default_factory=list)
+    missed: list[Any] = field(default_factory=list)
+    share: Any = None
+    whole: Any = None
+
+    @property
+    def served_share(self) -> Expression:
+        """Served part of what can be served, 0 to 1."""
+        rate = self.demand.servable_rpm
+        if not rate or self.share is not None:
+            return mathopt.LinearExpression(1.0) if not rate else self.share + 0.0
+        return mathopt.fast_sum(
+            [s.chosen if s.full else s.replicas * (s.candidate.rate_rpm / rate) for s in self.segments]
+        )
+
+    @property
+    def full(self) -> Expression:
+        """1 when served in full, else 0."""
+        if not self.demand.servable_rpm or self.whole is not None:
+            return mathopt.LinearExpression(1.0) if self.whole is None else self.whole + 0.0
+        return mathopt.fast_sum([s.chosen for s in self.segments if s.full])
+
+
+class AllocationModel:
+    """The program of one problem, to be solved for one objective after the other."""
+
+    def __init__(self, problem: Problem, shape: Shape, places: Places) -> None:
+        self.problem = problem
+        self.model = mathopt.Model()
+        self._shape = shape
+        self._places = places
+        self._all_or_nothing = problem.rationing is Rationing.ALL_OR_NOTHING
+        self.blocks = [self._block(demand) for demand in problem.demands]
+        if problem.capacity is not None:
+            self._limit_devices(problem.capacity)
+
+    def expression(self, objective: Objective) -> Expression:
+        """The objective as a linear expression."""
+        parts: list[Expression] = [mathopt.LinearExpression(0.0)]
+        for block in self.blocks:
+            if objective.concerns(block.demand):
+                parts.extend(self._terms(objective.kind, block))
+        return mathopt.fast_sum(parts)
+
+    def assignments(self, values: Mapping[Any, float]) -> dict[Key, Assignment]:
+        """Whole replicas out of the solver's values."""
+        found = {v.key: Assignment(v.current_accelerator, 0) for v in self.problem.variants()}
+        for block in self.blocks:
+            for segment in block.segments:
+                if values[segment.chosen] > HALF:
+                    replicas = round(mathopt.evaluate_expression(segment.replicas, values))
+                    if replicas:
+                        found[segment.variant.key] = Assignment(segment.candidate.accelerator, replicas)
+        return found
+
+    def require_full(self, objective: Objective) -> None:
+        """Leave the demands of an objective no way to be served in part."""
+        for block in self.blocks:
+            if not objective.concerns(block.demand) or not block.demand.servable_rpm:
+                continue
+            if block.whole is not None:
+                block.whole.lower_bound = 1.0
+                continue
+            for segment in block.segments:
+                if not segment.full:
+                    segment.chosen.upper_bound = 0.0
+
+    def drop_excluded(self) -> None:
+        """Delete the segments that can no longer be chosen: less to carry through the stages to come."""
+        for block in self.blocks:
+            excluded = [s for s in block.segments if s.chosen.upper_bound < HALF]
+            if excluded:
+                block.segments = [s for s in block.segments if s.chosen.upper_bound > HALF]
+                for segment in excluded:
+                    for variable in segment.own:
+                        self.model.delete_variable(variable)
+
+    def _block(self, demand: Demand) -> Block:
+        if len(demand.variants) == 1:
+            return self._single(demand, demand.variants[0])
+        return self._shared(demand)
+
+    def _single(self, demand: Demand, variant: Variant) -> Block:
+        """(1) in its tight form: share served = full choices + r_vj y_vj / lambda_d of partial ones."""
+        rate = demand.servable_rpm
+        block = Block(demand)
+        block.segments = [
+            self._segment(variant, candidate, lower, upper, full=full)
+            for candidate in variant.candidates
+            for lower, upper, full in self._ranges(variant, candidate, rate)
+        ]
+        must_run = bool(rate) and not self._shape.partial
+        self._one_accelerator(block, variant, block.segments, must_run=must_run)
+        return block
+
+    def _ranges(self, variant: Variant, candidate: Candidate, rate: float) -> Iterator[tuple[int, int, bool]]:
+        """(fewest, most, serves in full) replicas of each way to use a candidate of a single variant."""
+        needed = candidate.replicas_for(rate)
+        most = variant.most_replicas(candidate, rate)
+        all_of_it = max(needed, variant.minimum, variant.floor)
+        if 0 < all_of_it <= most:
+            yield all_of_it, all_of_it, True
+        if not self._shape.partial:
+            return
+        fewest = max(self._guaranteed(variant), 1)
+        if self._shape.soft_minimum and max(fewest, needed) < all_of_it:
+            yield max(fewest, needed), all_of_it - 1, True
+        if self._all_or_nothing:
+            most = max(variant.minimum, variant.floor)
+        if fewest <= min(most, needed - 1):
+            yield fewest, min(most, needed - 1), False
+
+    def _shared(self, demand: Demand) -> Block:
+        """(1) divided by lambda_d: share served <= sum of r_vj y_vj / lambda_d; whole only if share is 1."""
+        rate = demand.servable_rpm
+        block = Block(demand)
+        block.whole = self.model.add_binary_variable()
+        block.share = self.model.add_variable(lb=0.0, ub=1.0)
+        for variant in demand.variants:
+            fewest = max(self._guaranteed(variant), 1)
+            segments = [
+                self._segment(variant, candidate, fewest, most)
+                for candidate in variant.candidates
+                if (most := variant.most_replicas(candidate, rate)) >= fewest
+            ]
+            self._one_accelerator(block, variant, segments, must_run=False)
+            block.segments.extend(segments)
+            if self._all_or_nothing and segments:
+                base = max(variant.minimum, variant.floor)
+                highest = max(variant.most_replicas(s.candidate, rate) for s in segments)
+                replicas = mathopt.fast_sum([s.replicas for s in segments])
+                self.model.add_linear_constraint(replicas <= base + (highest - base) * block.whole)
+        if rate:
+            served = mathopt.fast_sum([s.replicas * (s.candidate.rate_rpm / rate) for s in block.segments])
+            self.model.add_linear_constraint(block.share <= served + RELATIVE_TOLERANCE * block.whole)
+        self.model.add_linear_constraint(block.whole <= block.share)
+        if not self._shape.partial:
+            block.whole.lower_bound = 1.0
+        return block
+
+    def _segment(
+        self, variant: Variant, candidate: Candidate, lower: int, upper: int, *, full: bool = False
+    ) -> Segment:
+        """(2) lo z <= y <= hi z; no y of its own where only one number of replicas is possible."""
+        own = [self.model.add_binary_variable()]
+        chosen = own[0]
+        replicas = lower * chosen
+        if lower < upper:
+            own.append(self.model.add_integer_variable(lb=0, ub=upper))
+            replicas = own[1] + 0.0
+            self.model.add_linear_constraint(replicas <= upper * chosen)
+            self.model.add_linear_constraint(replicas >= lower * chosen)
+        current = variant.current_replicas
+        if variant.switches_to(candidate.accelerator):
+            changes = replicas + current * chosen
+        elif lower >= current:
+            changes = replicas - current * chosen
+        elif upper <= current:
+            changes = current * chosen - replicas
+        else:
+            own.append(self.model.add_variable(lb=0.0, ub=max(upper - current, current - lower)))
+            changes = own[2] + 0.0
+            self.model.add_linear_constraint(changes >= replicas - current * chosen)
+            self.model.add_linear_constraint(changes >= current * chosen - replicas)
+        return Segment(variant, candidate, chosen, replicas, full, changes, tuple(own))
+
+    def _one_accelerator(
+        self, block: Block, variant: Variant, segments: list[Segment], *, must_run: bool
+    ) -> None:
+        """(2) sum of z_vj <= 1, (4) exactly 1 where replicas are guaranteed."""
+        chosen = mathopt.fast_sum([s.chosen for s in segments])
+        if must_run or self._guaranteed(variant):
+            self.model.add_linear_constraint(chosen == 1)
+        elif segments:
+            self.model.add_linear_constraint(chosen <= 1)
+        if self._shape.soft_minimum and variant.minimum:
+            missed = self.model.add_variable(lb=0.0, ub=variant.minimum)
+            replicas = mathopt.fast_sum([s.replicas for s in segments])
+            self.model.add_linear_constraint(missed >= variant.minimum - replicas)
+            block.missed.append(missed)
+
+    def _guaranteed(self, variant: Variant) -> int:
+        """Replicas that no plan goes below."""
+        return max(variant.floor, 0 if self._shape.soft_minimum else variant.minimum)
+
+    def _limit_devices(self, capacity: Mapping[str, int]) -> None:
+        """(3) devices used <= cap_k."""
+        used: dict[str, list[Expression]] = defaultdict(list)
+        for block in self.blocks:
+            for segment in block.segments:
+                used[segment.candidate.device].append(segment.candidate.units * segment.replicas)
+        for device in sorted(used):
+            self.model.add_linear_constraint(mathopt.fast_sum(used[device]) <= capacity.get(device, 0))
+
+    def _terms(self, kind: Kind, block: Block) -> list[Expression]:
+        match kind:
+            case Kind.MINIMUM_MISSED:
+                return block.missed
+            case Kind.NOT_FULL:
+                return [block.demand.servable_rpm * (1.0 - block.full)]
+            case Kind.UNSERVED:
+                return [block.demand.servable_rpm * (1.0 - block.served_share)]
+            case Kind.COST:
+                return [_cost(segment) for segment in block.segments]
+            case Kind.CHANGES:
+                return [*(segment.changes for segment in block.segments), *_stopped(block)]
+            case Kind.NAME_ORDER:
+                return [self._order(segment) for segment in block.segments]
+
+    def _order(self, segment: Segment) -> Expression:
+        rank = segment.variant.candidates.index(segment.candidate)
+        return self._places[segment.variant.key] * segment.replicas + rank * segment.chosen
+
+
+def _stopped(block: Block) -> Iterator[Expression]:
+    """Replicas of the variants that end altogether."""
+    for variant in block.demand.variants:
+        chosen = [s.chosen for s in block.segments if s.variant is variant]
+        yield variant.current_replicas * (1.0 - mathopt.fast_sum(chosen))
+
+
+def _cost(segment: Segment) -> Expression:
+    """Cost, with the charge for switching accelerators: `objectives.cost_with_switching`."""
+    variant, candidate = segment.variant, segment.candidate
+    if not variant.switches_to(candidate.accelerator):
+        return candidate.cost_per_hour * segment.replicas
+    charge = SWITCHING_SHARE * variant.current_cost_per_hour
+    return candidate.cost_per_hour * (1 + SWITCHING_SHARE) * segment.replicas + charge * segment.chosen

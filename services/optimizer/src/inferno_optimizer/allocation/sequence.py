@@ -1,0 +1,206 @@
+"""Runs a sequence of objectives over one model and keeps the assignments that are best in that order."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+from ortools.math_opt.python import mathopt
+
+from inferno_optimizer.allocation.lexicographic import Minimizer, Minimum
+from inferno_optimizer.allocation.model import AllocationModel, Block, Shape
+from inferno_optimizer.allocation.objectives import (
+    Assignments,
+    Kind,
+    Objective,
+    Places,
+    served_share,
+    value_of,
+)
+from inferno_optimizer.allocation.problem import Demand, Problem, Stage
+from inferno_optimizer.allocation.saturation import Fairness, Step
+
+FAIRNESS_LEVELS: Final = 12
+"""Levels of max-min fairness that are told apart; the unserved rate decides among what remains."""
+
+DISTINCT_SHARE: Final = 1e-5
+"""Served shares closer than this count as equal."""
+
+WORSE: Final = 1e-6
+"""Relative loss of an earlier objective from which on a later solution is refused."""
+
+Measure = Callable[[Assignments], float]
+
+
+class InfeasibleError(Exception):
+    """The model has no solution, proven."""
+
+
+class NoSolutionInTimeError(Exception):
+    """The time was over before the first solution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Best assignments and the stages that led to them."""
+
+    assignments: Assignments
+    stages: tuple[Stage, ...]
+
+
+class Lexicographic:
+    """Minimises objective after objective for one problem and one shape of its model.
+
+    `start` are assignments made without the solver: where they already reach the least possible value, 0, the
+    solver is not asked, and when it finds nothing in time they are the answer.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        shape: Shape,
+        places: Places,
+        budget_seconds: float,
+        start: Assignments | None = None,
+    ) -> None:
+        self._problem = problem
+        self._places = places
+        self._model = AllocationModel(problem, shape, places)
+        self._minimizer = Minimizer(self._model.model, budget_seconds)
+        self._assignments = start
+        self._solved = False
+        self._stages: list[tuple[Measure, Stage]] = []
+
+    @property
+    def left_seconds(self) -> float:
+        """Budget that is left for whoever continues."""
+        return self._minimizer.left_seconds
+
+    def run(self, steps: Iterable[Step]) -> Outcome:
+        """Minimise step by step.
+
+        Raises:
+            InfeasibleError: nothing satisfies the constraints.
+            NoSolutionInTimeError: nothing was found within the budget, and there was nothing to start from.
+        """
+        for step in steps:
+            if isinstance(step, Fairness):
+                self._be_fair(step)
+            else:
+                self._minimize(step)
+        return Outcome(self._assignments or {}, tuple(self._final_stages()))
+
+    def _minimize(self, objective: Objective) -> None:
+        measure = partial(_value, objective=objective, problem=self._problem, places=self._places)
+        settled = self._stage(objective.name, lambda: self._model.expression(objective), measure)
+        serves = objective.kind in (Kind.NOT_FULL, Kind.UNSERVED)
+        if settled and serves and measure(self._assignments or {}) == 0:
+            self._model.require_full(objective)
+        self._model.drop_excluded()
+
+    def _stage(self, name: str, build: Callable[[], Any], measure: Measure) -> bool:
+        """Minimise one expression; whether it ended with a solution of its own or needed none."""
+        started = self._assignments is not None
+        if self._assignments is not None and measure(self._assignments) == 0:
+            self._minimizer.keep(build(), 0.0)
+            self._record(name, measure, bound=0.0, proven=True)
+            return True
+        if started and self._minimizer.out_of_time:
+            self._record(name, measure, bound=None, proven=False)
+            return False
+        expression = build()
+        minimum = self._minimizer.minimize(expression)
+        accepted = self._accept(minimum)
+        if accepted:
+            self._minimizer.keep(expression, minimum.value)
+        self._record(name, measure, bound=minimum.bound, proven=accepted and minimum.proven)
+        return accepted
+
+    def _accept(self, minimum: Minimum) -> bool:
+        """Take over the assignments of a minimum unless rounding made an earlier objective worse."""
+        if minimum.values is None:
+            if self._assignments is not None:
+                return False
+            raise InfeasibleError if minimum.infeasible else NoSolutionInTimeError
+        found = self._model.assignments(minimum.values)
+        for measure, stage in self._stages:
+            if measure(found) > stage.value + WORSE * max(1.0, abs(stage.value)):
+                return False
+        self._assignments = found
+        self._solved = True
+        return True
+
+    def _record(self, name: str, measure: Measure, *, bound: float | None, proven: bool) -> None:
+        value = measure(self._assignments or {})
+        stage = Stage(name, value, value if proven else bound, "optimal" if proven else "feasible")
+        self._stages.append((measure, stage))
+
+    def _final_stages(self) -> Iterable[Stage]:
+        """Every stage with the value of the final plan, which may be better than it was at that stage."""
+        for measure, stage in self._stages:
+            value = measure(self._assignments or {})
+            if stage.status == "optimal":
+                yield replace(stage, value=value, bound=value)
+            else:
+                bound = None if stage.bound is None else min(stage.bound, value)
+                yield replace(
+                    stage, value=value, bound=bound, status="feasible" if self._solved else "fallback"
+                )
+
+    def _be_fair(self, fairness: Fairness) -> None:
+        """Max-min: raise the least served share, then exempt as few demands as must stay there, and repeat.
+
+        Level k: largest t with share_d >= t for every d that is not exempt; then fewest exempt demands
+        e_d in {0, 1} with share_d >= t + epsilon - e_d. Ends when all that are not exempt are served in full.
+        """
+        blocks = [
+            block
+            for block in self._model.blocks
+            if block.demand.servable_rpm and fairness.priority in (None, block.demand.priority)
+        ]
+        demands = [block.demand for block in blocks]
+        exempt: Sequence[Any] = [0.0] * len(blocks)
+        exempted = 0
+        for level in range(1, FAIRNESS_LEVELS + 1):
+            if exempted >= len(blocks):
+                return
+            least = self._raise_least_share(blocks, exempt, exempted, f"{fairness.name}, level {level}")
+            if least is None or least >= 1 - DISTINCT_SHARE:
+                return
+            exempt = [self._model.model.add_binary_variable() for _ in blocks]
+            for block, excused in zip(blocks, exempt, strict=True):
+                self._model.model.add_linear_constraint(
+                    block.served_share + excused >= least + DISTINCT_SHARE
+                )
+            count = partial(_served_at_most, demands=demands, share=least + DISTINCT_SHARE / 2)
+            name = f"demands at {fairness.name}, level {level}"
+            if not self._stage(name, partial(mathopt.fast_sum, exempt), count):
+                return
+            exempted = round(count(self._assignments or {}))
+
+    def _raise_least_share(
+        self, blocks: Sequence[Block], exempt: Sequence[Any], exempted: int, name: str
+    ) -> float | None:
+        """Least served share among the demands that are not exempt, made as large as it can be."""
+        unserved = self._model.model.add_variable(lb=0.0, ub=1.0)
+        for block, excused in zip(blocks, exempt, strict=True):
+            self._model.model.add_linear_constraint(unserved >= 1.0 - block.served_share - excused)
+        measure = partial(_largest_unserved, demands=[b.demand for b in blocks], exempted=exempted)
+        if not self._stage(name, lambda: unserved + 0.0, measure):
+            return None
+        return 1.0 - measure(self._assignments or {})
+
+
+def _value(assignments: Assignments, objective: Objective, problem: Problem, places: Places) -> float:
+    return value_of(objective, problem, assignments, places)
+
+
+def _largest_unserved(assignments: Assignments, demands: Sequence[Demand], exempted: int) -> float:
+    """Unserved share of the demand that is served worst but for `exempted` ones."""
+    shares = sorted(served_share(demand, assignments) for demand in demands)
+    return 1.0 - shares[exempted]
+
+
+def _served_at_most(assignments: Assignments, demands: Sequence[Demand], share: float) -> int:
+    """How many demands are served at most that share."""
+    return sum(1 for demand in demands if served_share(demand, assignments) <= share)

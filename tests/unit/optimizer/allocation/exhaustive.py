@@ -1,0 +1,205 @@
+"""Small worlds and their best plan by trying everything: the referee of the mixed-integer program.
+
+Shares no code with the optimizer but the problem's data classes; all formulas are written again.
+"""
+
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from inferno_optimizer.allocation import Assignment, Candidate, Demand, Key, Problem, Rationing, Variant
+
+Plan = Mapping[Key, Assignment]
+Score = tuple[tuple[float, ...], ...]
+
+
+def a_candidate(
+    accelerator: str, *, units: int = 1, cost: float = 10.0, rate: float = 10.0, device: str | None = None
+) -> Candidate:
+    return Candidate(accelerator, device or accelerator, units, cost, rate)
+
+
+def a_demand(
+    name: str,
+    rate: float,
+    *candidates: Candidate,
+    priority: int = 1,
+    minimum: int = 0,
+    maximum: int | None = None,
+    floor: int = 0,
+    current: tuple[str | None, int, float] = (None, 0, 0.0),
+) -> Demand:
+    """A demand with one variant of the same name."""
+    accelerator, replicas, cost = current
+    variant = Variant(("ns", name), candidates, minimum, maximum, floor, accelerator, replicas, cost)
+    return Demand(("ns", name, f"class-{priority}"), priority, rate, (variant,))
+
+
+def best_score(problem: Problem) -> Score:
+    """The lexicographically smallest score of all plans that respect the constraints."""
+    return min(rounded(score(problem, plan)) for plan in plans(problem))
+
+
+def rounded(values: Score) -> Score:
+    return tuple(tuple(round(v, 5) + 0.0 for v in stage) for stage in values)
+
+
+def plans(problem: Problem) -> Iterator[Plan]:
+    """Every plan within limits, maximums and floors, and within what the policy allows."""
+    variants = [v for d in problem.demands for v in d.variants]
+    rates = {v.key: _servable(d) for d in problem.demands for v in d.variants}
+    for choice in itertools.product(*[list(_choices(v, rates[v.key])) for v in variants]):
+        plan = {v.key: a for v, a in zip(variants, choice, strict=True)}
+        if _within_capacity(problem, plan) and (
+            problem.rationing is not Rationing.ALL_OR_NOTHING or all(_whole(d, plan) for d in problem.demands)
+        ):
+            yield plan
+
+
+def score(problem: Problem, plan: Plan) -> Score:
+    """Objective values, most important first."""
+    priorities = sorted({d.priority for d in problem.demands})
+    by_priority = [[d for d in problem.demands if d.priority == p] for p in priorities]
+    missed = tuple(float(sum(_missed(d, plan) for d in group)) for group in by_priority)
+    stages: list[tuple[float, ...]] = [missed]
+    if problem.rationing is Rationing.ALL_OR_NOTHING or problem.delayed_best_effort:
+        stages.append(tuple(sum(_servable(d) for d in g if not _full(d, plan)) for g in by_priority))
+    match problem.rationing:
+        case Rationing.PRIORITY:
+            stages.append(tuple(sum(_unserved(d, plan) for d in g) for g in by_priority))
+        case Rationing.FAIR_WITHIN_PRIORITY:
+            for group in by_priority:
+                stages += [_unserved_shares(group, plan), (sum(_unserved(d, plan) for d in group),)]
+        case Rationing.FAIR:
+            everyone = problem.demands
+            stages += [_unserved_shares(everyone, plan), (sum(_unserved(d, plan) for d in everyone),)]
+    return (*stages, *_choosing(problem, plan))
+
+
+def _choosing(problem: Problem, plan: Plan) -> Score:
+    variants = [v for d in problem.demands for v in d.variants]
+    cost, changes, order = 0.0, 0.0, 0.0
+    for place, variant in enumerate(sorted(variants, key=lambda v: v.key), start=1):
+        got = plan[variant.key]
+        found = [c for c in variant.candidates if c.accelerator == got.accelerator]
+        new = found[0].cost_per_hour * got.replicas if found else 0.0
+        moved = got.replicas > 0 and variant.current_accelerator not in (None, got.accelerator)
+        cost += new + (0.05 * (new + variant.current_cost_per_hour) if moved else 0.0)
+        changes += (
+            got.replicas + variant.current_replicas if moved else abs(got.replicas - variant.current_replicas)
+        )
+        if got.replicas:
+            order += place * got.replicas + variant.candidates.index(found[0])
+    return (cost,), (changes,), (order,)
+
+
+def _choices(variant: Variant, rate: float) -> Iterator[Assignment]:
+    if variant.floor == 0:
+        yield Assignment(variant.current_accelerator, 0)
+    for candidate in variant.candidates:
+        needed = next(n for n in itertools.count() if n * candidate.rate_rpm >= rate * (1 - 1e-6))
+        most = needed if variant.maximum is None else min(needed, variant.maximum)
+        for replicas in range(max(1, variant.floor), max(most, variant.minimum, variant.floor) + 1):
+            yield Assignment(candidate.accelerator, replicas)
+
+
+def _capacity(demand: Demand, plan: Plan) -> float:
+    return sum(
+        c.rate_rpm * plan[v.key].replicas
+        for v in demand.variants
+        for c in v.candidates
+        if c.accelerator == plan[v.key].accelerator
+    )
+
+
+def _servable(demand: Demand) -> float:
+    if any(v.maximum is None for v in demand.variants):
+        return demand.rate_rpm
+    most = sum(max(c.rate_rpm for c in v.candidates) * max(v.maximum or 0, v.floor) for v in demand.variants)
+    return min(demand.rate_rpm, most)
+
+
+def _full(demand: Demand, plan: Plan) -> bool:
+    return _capacity(demand, plan) >= _servable(demand) * (1 - 1e-6)
+
+
+def _whole(demand: Demand, plan: Plan) -> bool:
+    """In full, or nothing beyond minimum and floor."""
+    return _full(demand, plan) or all(
+        plan[v.key].replicas <= max(v.minimum, v.floor) for v in demand.variants
+    )
+
+
+def _unserved(demand: Demand, plan: Plan) -> float:
+    return 0.0 if _full(demand, plan) else _servable(demand) - _capacity(demand, plan)
+
+
+def _missed(demand: Demand, plan: Plan) -> int:
+    return sum(max(0, v.minimum - plan[v.key].replicas) for v in demand.variants)
+
+
+def _unserved_shares(demands: Sequence[Demand], plan: Plan) -> tuple[float, ...]:
+    """Largest first, so that the lexicographic minimum is max-min fair."""
+    return tuple(sorted((_unserved(d, plan) / _servable(d) for d in demands if _servable(d)), reverse=True))
+
+
+def _within_capacity(problem: Problem, plan: Plan) -> bool:
+    if problem.capacity is None:
+        return True
+    used: dict[str, int] = defaultdict(int)
+    for demand in problem.demands:
+        for variant in demand.variants:
+            for candidate in variant.candidates:
+                if candidate.accelerator == plan[variant.key].accelerator:
+                    used[candidate.device] += candidate.units * plan[variant.key].replicas
+    return all(units <= problem.capacity.get(device, 0) for device, units in used.items())
+
+
+def random_problem(
+    seed: int, *, rationing: Rationing, delayed: bool = False, limited: bool = True
+) -> Problem:
+    """Two or three demands on two or three devices, rarely with room for all; the seed decides everything."""
+    rnd = random.Random(seed)  # noqa: S311 - reproducible test data
+    devices = ["G", "H", "K"][: rnd.choice([2, 2, 3])]
+    demands = [_random_demand(rnd, number, devices) for number in range(rnd.choice([2, 2, 3]))]
+    demands.sort(key=lambda d: (d.priority, d.key))
+    floors: dict[str, int] = defaultdict(int)
+    for demand in demands:
+        for variant in demand.variants:
+            if variant.floor:
+                floors[variant.candidates[0].device] += variant.candidates[0].units * variant.floor
+    capacity = {device: floors[device] + rnd.choice([0, 1, 2, 3, 4, 6]) for device in devices}
+    return Problem(tuple(demands), capacity if limited else None, rationing, delayed)
+
+
+def _random_demand(rnd: random.Random, number: int, devices: Sequence[str]) -> Demand:
+    shared = rnd.random() < 0.3
+    variants = tuple(
+        _random_variant(rnd, f"v{number}{suffix}", devices) for suffix in ("ab" if shared else "a")
+    )
+    rate = float(rnd.choice([0, 5, 12, 20, 30, 33]))
+    priority = rnd.choice([1, 1, 5])
+    return Demand(("ns", f"m{number}", f"class-{priority}"), priority, rate, variants)
+
+
+def _random_variant(rnd: random.Random, name: str, devices: Sequence[str]) -> Variant:
+    names = sorted(rnd.sample(devices, rnd.choice([1, 2])))
+    candidates = [
+        a_candidate(
+            n,
+            units=rnd.choice([1, 1, 2]),
+            cost=float(rnd.choice([8, 10, 14, 25])),
+            rate=rnd.choice([8, 10, 11.5, 20]),
+        )
+        for n in names
+    ]
+    floor = rnd.choice([0, 0, 0, 0, 1])
+    if floor:
+        candidates = candidates[:1]
+    minimum = rnd.choice([0, 0, 1, 1, 2])
+    maximum = rnd.choice([None, None, None, 2, 3])
+    current = rnd.choice([None, *devices])
+    replicas = rnd.choice([0, 1, 2, 3]) if current else rnd.choice([0, 2])
+    cost = next((c.cost_per_hour * replicas for c in candidates if c.accelerator == current), 0.0)
+    return Variant(("ns", name), tuple(candidates), minimum, maximum, floor, current, replicas, cost)
