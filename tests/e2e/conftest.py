@@ -1,0 +1,40 @@
+"""Fixtures of the tests on a real control plane (`make tools`, then `make e2e`)."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+import pytest
+
+from controlplane import ControlPlane, Options, running_control_plane
+from e2e.clusters import NAMESPACE, Cluster, DevCluster, running_dev_cluster
+from inferno_shared.kubernetes import KubernetesClient
+
+SERVICE = f"{NAMESPACE}/vllm-service"
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """The control plane without monitoring; a test that breaks a part of it mends it again."""
+    options = Options(startup_seconds=0.5, monitoring=False, services=(SERVICE,), hpa_sync_seconds=1)
+    with running_control_plane(tmp_path_factory.mktemp("controlplane"), options) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def development(tmp_path_factory: pytest.TempPathFactory, real: ControlPlane) -> Iterator[DevCluster]:
+    """The development cluster, to be held against the real one."""
+    with running_dev_cluster(tmp_path_factory.mktemp("devcluster"), real) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["real", "devcluster"])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each of the two in turn: what a test shows holds on both."""
+    return cast("Cluster", request.getfixturevalue("real" if request.param == "real" else "development"))
+
+
+@pytest.fixture
+async def client(real: ControlPlane) -> AsyncIterator[KubernetesClient]:
+    """Our own client, connected to the real API server as administrator."""
+    async with KubernetesClient.connect(kubeconfig=str(real.kubeconfig)) as connected:
+        yield connected

@@ -1,0 +1,99 @@
+"""The seed's manifests through the real kubectl: applied, scheduled, running, ready, readable."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from controlplane import ControlPlane
+from controlplane.monitoring import PLATFORM
+from e2e.clusters import NAME, NAMESPACE, ROOT, SYSTEM, install, manifest, until
+
+EXTERNAL_METRICS = ROOT / "config/external-metrics"
+
+
+@pytest.fixture(scope="module")
+def seed(real: ControlPlane) -> Iterator[ControlPlane]:
+    """The control plane with everything of config/ applied, in the guide's order."""
+    install(real, SYSTEM, NAMESPACE)
+    real.kubectl("apply", "-f", str(PLATFORM))
+    real.kubectl("wait", "--for=condition=Established", "crd", "--all")
+    for path in ("config/manager/namespace.yaml", "config/manager/configmap.yaml"):
+        real.kubectl("apply", "-f", str(ROOT / path))
+    for name in ("acc-servclass-configmap.yaml", "inferno-servicemon-ocp.yaml"):
+        real.kubectl("apply", "-f", manifest(name))
+    real.kubectl(
+        *("create", "secret", "-n", NAMESPACE, "generic", "llm-d-hf-token"),
+        "--from-literal=token=not-a-token",
+    )
+    for name in ("vllm-deployment-service-servicemon.yaml", "vllm-va.yaml", "hpa-integration.yaml"):
+        real.kubectl("apply", "-f", manifest(name))
+    yield real
+    real.kubectl("delete", "namespace", NAMESPACE, SYSTEM, "--wait=true")
+
+
+def deployment(plane: ControlPlane) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(plane.kubectl("get", "deploy", NAME, "-n", NAMESPACE, "-o", "json"))
+    return found
+
+
+def test_every_manifest_of_the_repository_passes_a_server_side_dry_run(seed: ControlPlane) -> None:
+    for path in sorted((ROOT / "config").rglob("*.yaml")):
+        if path.name == "prometheus-adapter-values.yaml":  # values of a chart, not a manifest
+            continue
+        seed.kubectl("apply", "--dry-run=server", "-f", str(path))
+
+
+def test_the_deployments_pod_becomes_ready_as_an_emulator_that_answers(seed: ControlPlane) -> None:
+    seed.kubectl("rollout", "status", f"deploy/{NAME}", "-n", NAMESPACE, "--timeout=30s")
+    url = seed.service_url(f"{NAMESPACE}/vllm-service")
+
+    answer = httpx.post(
+        f"{url}/v1/completions",
+        json={"model": "Qwen/Qwen3-0.6B", "prompt": "Hello", "max_tokens": 3},
+        timeout=20,
+        trust_env=False,
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["usage"]["completion_tokens"] == 3
+    header, row = seed.kubectl("get", "deployment", "-n", NAMESPACE).splitlines()
+    assert header.split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
+    assert row.split()[:4] == [NAME, "1/1", "1", "1"]
+
+
+def test_kubectl_logs_shows_the_emulators_log(seed: ControlPlane) -> None:
+    seed.kubectl("rollout", "status", f"deploy/{NAME}", "-n", NAMESPACE, "--timeout=30s")
+
+    log = until(lambda: seed.kubectl("logs", "-n", NAMESPACE, f"deploy/{NAME}", "-c", "vllm"))
+    last = seed.kubectl("logs", "-n", NAMESPACE, f"deploy/{NAME}", "-c", "vllm", "--tail=1")
+
+    assert len(log.splitlines()) > 1
+    assert last == log.splitlines(keepends=True)[-1]
+
+
+def test_scaling_by_kubectl_starts_and_stops_emulators(seed: ControlPlane) -> None:
+    seed.kubectl("scale", f"deploy/{NAME}", "-n", NAMESPACE, "--replicas=3")
+    until(lambda: deployment(seed)["status"].get("readyReplicas") == 3)
+    pods = json.loads(seed.kubectl("get", "pods", "-n", NAMESPACE, "-l", "app=vllm", "-o", "json"))["items"]
+
+    seed.kubectl("scale", f"deploy/{NAME}", "-n", NAMESPACE, "--replicas=1")
+    until(lambda: seed.kubectl("get", "pods", "-n", NAMESPACE, "--no-headers").count("\n") == 1)
+
+    assert len({pod["status"]["podIP"] for pod in pods}) == 3
+    assert deployment(seed)["status"]["readyReplicas"] == 1
+
+
+def test_an_hpa_without_its_metric_holds_and_shows_unknown(seed: ControlPlane) -> None:
+    def row() -> str:
+        return seed.kubectl("get", "hpa", "vllm-deployment-hpa", "-n", NAMESPACE, "--no-headers")
+
+    until(lambda: "<unknown>/1 (avg)" in row())
+
+    conditions = json.loads(seed.kubectl("get", "hpa", "-n", NAMESPACE, "-o", "json"))["items"][0]["status"][
+        "conditions"
+    ]
+    assert {c["type"]: c["status"] for c in conditions}["ScalingActive"] == "False"
+    assert deployment(seed)["spec"]["replicas"] == 1
