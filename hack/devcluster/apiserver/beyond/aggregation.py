@@ -141,7 +141,7 @@ class Aggregation:
             resource,
             service.key,
             lambda document: {**document, "status": {"conditions": [condition]}},
-            WriteOptions(),
+            WriteOptions(trusted=True),
             subresource="status",
         )
 

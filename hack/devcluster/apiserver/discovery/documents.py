@@ -39,6 +39,8 @@ class Documents:
             return json_response(dict(_VERSION))
         if path in {"/api", "/apis"}:
             return self._roots(request, core=path == "/api")
+        if path == "/openapi/v2":
+            return Response(openapi.version_two(), media_type=openapi.VERSION_TWO_TYPE)
         if path.startswith("/openapi/v3"):
             return self._openapi(path.removeprefix("/openapi/v3").lstrip("/"))
         document: JsonObject | None = None

@@ -4,7 +4,8 @@ A kind that only needs to be stored and listed is one line here.
 """
 
 from devcluster.apiserver.beyond import aggregation
-from devcluster.apiserver.kinds import crd, defaults, validation
+from devcluster.apiserver.kinds import crd, defaults, definition_checks, validation
+from devcluster.apiserver.kinds.shapes import with_shape
 from devcluster.apiserver.objects.resource_types import ResourceType, ScalePaths
 from devcluster.apiserver.printing import core_columns, workload_columns
 from devcluster.apiserver.printing.pod_columns import POD_COLUMNS
@@ -224,7 +225,7 @@ EXTENSION = (
         columns=core_columns.ROLE_COLUMNS,
         has_generation=True,
         set_defaults=crd.set_crd_defaults,
-        validate=crd.check_crd,
+        validate=definition_checks.check_crd,
     ),
     ResourceType(
         "apiregistration.k8s.io",
@@ -249,4 +250,7 @@ OTHERS = (
         "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False, short_names=("sc",)
     ),
 )
-BUILTIN_TYPES = (*CORE, *APPS, *AUTOSCALING, *COORDINATION, *ACCESS, *EXTENSION, *OTHERS)
+BUILTIN_TYPES = tuple(
+    with_shape(resource)
+    for resource in (*CORE, *APPS, *AUTOSCALING, *COORDINATION, *ACCESS, *EXTENSION, *OTHERS)
+)

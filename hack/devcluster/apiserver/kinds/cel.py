@@ -21,6 +21,7 @@ from devcluster.apiserver.kinds.schema import list_identity, type_name
 from devcluster.apiserver.objects.json_types import JsonObject, JsonValue
 from devcluster.apiserver.objects.status import CauseReason, FieldError
 
+_ENVIRONMENT = celpy.Environment()
 _REMEMBERED_VALUES = 4096
 _TRANSITION = re.compile(r"\boldSelf\b")
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
@@ -191,9 +192,8 @@ def _compile(declared: JsonObject, path: str) -> Rule:
 
 
 def _program(text: str, path: str) -> celpy.Runner:
-    environment = celpy.Environment()
     try:
-        return environment.program(environment.compile(text))
+        return _ENVIRONMENT.program(_ENVIRONMENT.compile(text))
     except CELParseError as error:
         raise RuleSyntaxError(path, text, str(error.args[0])) from error
 

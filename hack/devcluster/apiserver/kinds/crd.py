@@ -1,17 +1,18 @@
 """Custom kinds: from a CustomResourceDefinition to the `ResourceType` that serves it.
 
-A definition is checked when it is written (names, one storage version, rules that compile), gets its
-`Established` condition at once, and is served from then on. Versions differ in nothing but their name
+A definition gets its `Established` condition at once and is served from then on; what it must fulfil is in
+`definition_checks`. Versions differ in nothing but their name
 (conversion strategy None).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from devcluster.apiserver.kinds import cel, schema
+from devcluster.apiserver.kinds.shapes import misshapen_metadata
 from devcluster.apiserver.objects.json_types import JsonObject, JsonValue, dig
 from devcluster.apiserver.objects.resource_types import Column, ResourceType, ScalePaths
-from devcluster.apiserver.objects.status import CauseReason, FieldError, invalid, required, unsupported
+from devcluster.apiserver.objects.status import CauseReason, FieldError
 from devcluster.apiserver.objects.timestamps import age, rfc3339
 from devcluster.apiserver.printing.core_columns import DEFAULT_COLUMNS
 from devcluster.apiserver.printing.json_path import compile_path
@@ -55,20 +56,6 @@ def establish(definition: JsonObject, now: datetime) -> None:
     }
 
 
-def check_crd(definition: JsonObject, old: JsonObject | None) -> Sequence[FieldError]:
-    """The mistakes of a definition, among them rules and columns that cannot be compiled."""
-    errors = list(_check_names(definition, old))
-    versions = definition["spec"].get("versions") or []
-    if not versions:
-        errors.append(required("spec.versions"))
-    elif sum(1 for version in versions if version.get("storage")) != 1:
-        detail = "must have exactly one version marked as storage version"
-        errors.append(invalid("spec.versions", [version.get("name") for version in versions], detail))
-    for index, version in enumerate(versions):
-        errors.extend(_check_version(version, f"spec.versions[{index}]"))
-    return errors
-
-
 def types_of(definition: JsonObject) -> list[ResourceType]:
     """The kinds that a definition serves, one per served version."""
     spec = definition["spec"]
@@ -80,8 +67,13 @@ def _type_of(spec: JsonObject, version: JsonObject) -> ResourceType:
     root = dig(version, "schema", "openAPIV3Schema") or {"x-kubernetes-preserve-unknown-fields": True}
     tree = cel.compile_rules(root)
 
-    def find_unknown_fields(document: JsonObject) -> Sequence[str]:
+    def drop_unknown_fields(document: JsonObject, old: JsonObject | None) -> Sequence[str]:
+        del old
         return list(schema.prune(document, root))
+
+    def find_misshapen(document: JsonObject, old: JsonObject | None) -> Sequence[str]:
+        same = old is not None and old["metadata"] == document["metadata"]
+        return () if same else misshapen_metadata(document["metadata"])
 
     def set_defaults(document: JsonObject) -> None:
         schema.set_defaults(document, root)
@@ -104,7 +96,8 @@ def _type_of(spec: JsonObject, version: JsonObject) -> ResourceType:
         has_generation=True,
         set_defaults=set_defaults,
         validate=check,
-        find_unknown_fields=find_unknown_fields,
+        drop_unknown_fields=drop_unknown_fields,
+        find_misshapen=find_misshapen,
         schema=root,
         singular=names["singular"],
         list_kind=names["listKind"],
@@ -120,45 +113,6 @@ def _check_object(
     if any(error.reason in _BLOCKING for error in errors):
         return [*errors, FieldError("<nil>", CauseReason.INVALID, _UNCHECKED_RULES)]
     return [*errors, *cel.check_rules(tree, document, old)]
-
-
-def _check_names(definition: JsonObject, old: JsonObject | None) -> Iterator[FieldError]:
-    spec, name = definition["spec"], definition["metadata"]["name"]
-    for path in (("group",), ("scope",), ("names", "plural"), ("names", "kind")):
-        if not dig(spec, *path):
-            yield required(".".join(("spec", *path)))
-    if spec.get("scope") and spec["scope"] not in {"Cluster", "Namespaced"}:
-        yield unsupported("spec.scope", spec["scope"], ["Cluster", "Namespaced"])
-    expected = f"{spec['names'].get('plural')}.{spec.get('group')}"
-    if name != expected:
-        yield invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
-    if old is not None:
-        for path in (("group",), ("scope",), ("names", "plural"), ("names", "kind")):
-            if dig(spec, *path) != dig(old["spec"], *path):
-                yield invalid(".".join(("spec", *path)), dig(spec, *path), "field is immutable")
-
-
-def _check_version(version: JsonObject, path: str) -> Iterator[FieldError]:
-    if not version.get("name"):
-        yield required(f"{path}.name")
-    root = dig(version, "schema", "openAPIV3Schema")
-    if root is None:
-        yield required(f"{path}.schema.openAPIV3Schema", "schemas are required")
-        return
-    if root.get("type") != "object":
-        yield invalid(
-            f"{path}.schema.openAPIV3Schema.type", root.get("type") or "", "must be object at the root"
-        )
-    try:
-        cel.compile_rules(root)
-    except cel.RuleSyntaxError as error:
-        yield invalid(f"{path}.schema.{error.path}", error.rule, str(error))
-    for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        try:
-            compile_path(column.get("jsonPath") or "")
-        except ValueError as error:
-            where = f"{path}.additionalPrinterColumns[{index}].jsonPath"
-            yield invalid(where, column.get("jsonPath"), str(error))
 
 
 def _columns(declared: Sequence[JsonObject] | None) -> tuple[Column, ...]:

@@ -100,4 +100,4 @@ class Installation:
     def _create(self, group: str, version: str, plural: str, body: JsonObject, namespace: str = "") -> None:
         resource = self._resources.registry.find(group, version, plural)
         if resource is not None:
-            self._resources.create(resource, namespace, body, WriteOptions())
+            self._resources.create(resource, namespace, body, WriteOptions(trusted=True))

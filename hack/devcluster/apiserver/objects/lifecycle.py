@@ -5,13 +5,11 @@ when `generation` counts up. Names and times come in as arguments.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devcluster.apiserver.objects.json_types import JsonObject, copy_object
 from devcluster.apiserver.objects.resource_types import ResourceType
 from devcluster.apiserver.objects.status import (
-    ApiError,
     FieldError,
     bad_request,
     conflict,
@@ -69,7 +67,7 @@ def for_creation(resource: ResourceType, body: JsonObject, namespace: str, birth
     metadata = document["metadata"]
     name = metadata.get("name") or _generated_name(metadata, birth)
     _check_namespace(metadata, namespace)
-    errors = check_metadata(resource, metadata, name)
+    errors = check_name(resource, name)
     if errors:
         raise invalid_object(resource.kind, resource.group, name or "", errors)
     for owned in (*_SERVER_OWNED, "selfLink", "managedFields", "resourceVersion"):
@@ -115,7 +113,7 @@ def for_update(
     if "namespace" in old["metadata"]:
         metadata["namespace"] = old["metadata"]["namespace"]
     metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
-    errors = check_metadata(resource, metadata, name)
+    errors = check_name(resource, name)
     if errors:
         raise invalid_object(resource.kind, resource.group, name, errors)
     if resource.has_status:
@@ -157,8 +155,8 @@ def is_released(document: JsonObject) -> bool:
     )
 
 
-def check_metadata(resource: ResourceType, metadata: JsonObject, name: str | None) -> list[FieldError]:
-    """The mistakes that metadata can hold."""
+def check_name(resource: ResourceType, name: str | None) -> list[FieldError]:
+    """The mistakes that a name can hold."""
     if not name:
         return [required("metadata.name", "name or generateName is required")]
     errors = []
@@ -169,8 +167,6 @@ def check_metadata(resource: ResourceType, metadata: JsonObject, name: str | Non
         errors.append(invalid("metadata.name", name, _SUBDOMAIN_RULE))
     if len(name) > _LONGEST_NAME:
         errors.append(invalid("metadata.name", name, f"must be no more than {_LONGEST_NAME} characters"))
-    for field in ("labels", "annotations"):
-        errors.extend(_check_strings(field, metadata))
     return errors
 
 
@@ -222,16 +218,6 @@ def _check_namespace(metadata: JsonObject, namespace: str) -> None:
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-
-
-def _check_strings(field: str, metadata: JsonObject) -> Sequence[FieldError]:
-    values = metadata.get(field)
-    if values is None:
-        metadata.pop(field, None)
-        return []
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise ApiError(400, "BadRequest", f"metadata.{field} must be a map of strings to strings")
-    return []
 
 
 def _generated_name(metadata: JsonObject, birth: Birth) -> str | None:

@@ -15,7 +15,7 @@ from devcluster.apiserver.objects.status import FieldError
 Render: TypeAlias = Callable[[JsonObject, datetime], JsonValue]
 Defaulter: TypeAlias = Callable[[JsonObject], None]
 Validator: TypeAlias = Callable[[JsonObject, JsonObject | None], Sequence[FieldError]]
-UnknownFieldFinder: TypeAlias = Callable[[JsonObject], Sequence[str]]
+ShapeCheck: TypeAlias = Callable[[JsonObject, JsonObject | None], Sequence[str]]
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -46,8 +46,9 @@ class ResourceType:
     """One kind at one version.
 
     `subresources` are the path segments served below an object. `set_defaults` changes the document that it
-    is given, `validate` compares it with the old one (None on creation), and `find_unknown_fields` lists the
-    paths that the kind does not know; custom kinds drop those fields while doing so.
+    is given and `validate` compares it with the old one (None on creation). Before both,
+    `drop_unknown_fields` takes out and lists what the kind does not know, and `find_misshapen` lists what has
+    a wrong type.
     """
 
     group: str
@@ -66,7 +67,8 @@ class ResourceType:
     keeps_status_on_create: bool = False
     set_defaults: Defaulter | None = None
     validate: Validator | None = None
-    find_unknown_fields: UnknownFieldFinder | None = None
+    drop_unknown_fields: ShapeCheck | None = None
+    find_misshapen: ShapeCheck | None = None
     schema: JsonObject | None = None
     singular: str = ""
     list_kind: str = ""

@@ -15,6 +15,7 @@ from devcluster.apiserver.objects import lifecycle
 from devcluster.apiserver.objects.json_types import JsonObject, copy_object
 from devcluster.apiserver.objects.resource_types import Registry, ResourceType
 from devcluster.apiserver.objects.status import (
+    ApiError,
     already_exists,
     bad_request,
     forbidden,
@@ -35,10 +36,14 @@ _UNKNOWN_VERSION = 0
 
 @dataclass(slots=True)
 class WriteOptions:
-    """How a write is done; `warnings` collects what the client should be told."""
+    """How a write is done; `warnings` collects what the client should be told.
+
+    `trusted` is for what the server writes itself: its shape needs no check.
+    """
 
     dry_run: bool = False
     field_validation: str = "Warn"
+    trusted: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -88,7 +93,7 @@ class Resources:
         self._check_namespace(resource, namespace)
         body = copy_object(body)
         lifecycle.check_type(resource, body)
-        _check_unknown_fields(resource, body, options)
+        _check_shape(resource, body, None, options)
         document = lifecycle.for_creation(resource, body, namespace, self._birth())
         self._complete(resource, document, None)
         key = (namespace, document["metadata"]["name"])
@@ -118,7 +123,7 @@ class Resources:
         current = self.get(resource, *key)
         body = change(copy_object(current.document))
         lifecycle.check_type(resource, body)
-        _check_unknown_fields(resource, body, options)
+        _check_shape(resource, body, current.document, options)
         document = lifecycle.for_update(resource, current.document, body, subresource=subresource)
         self._complete(resource, document, current.document)
         lifecycle.count_generation(resource, current.document, document)
@@ -201,10 +206,7 @@ class Resources:
                 prepare(document, old)
             errors = resource.validate(document, old) if resource.validate else ()
         except (AttributeError, TypeError, KeyError) as error:
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"{error!r}"
-            ) from error
+            raise _unreadable(resource, repr(error)) from error
         if errors:
             raise invalid_object(resource.kind, resource.group, name, list(errors))
 
@@ -225,20 +227,27 @@ class Resources:
         return lifecycle.Birth(str(uuid.uuid4()), rfc3339(self.clock()), suffix)
 
 
-def _check_unknown_fields(resource: ResourceType, body: JsonObject, options: WriteOptions) -> None:
-    """Tell about (or refuse) fields that the kind does not know; custom kinds drop them on the way."""
-    if resource.find_unknown_fields is None:
+def _check_shape(
+    resource: ResourceType, body: JsonObject, old: JsonObject | None, options: WriteOptions
+) -> None:
+    """Refuse wrong types; drop unknown fields with a warning, or refuse them if the client is strict."""
+    if options.trusted:
         return
-    unknown = resource.find_unknown_fields(body)
-    if not unknown or options.field_validation == "Ignore":
-        return
+    unknown = resource.drop_unknown_fields(body, old) if resource.drop_unknown_fields else ()
+    misshapen = resource.find_misshapen(body, old) if resource.find_misshapen else ()
+    if misshapen:
+        raise _unreadable(resource, "; ".join(misshapen))
     messages = [f'unknown field "{path}"' for path in unknown]
-    if options.field_validation == "Strict":
-        raise bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            f"strict decoding error: {', '.join(messages)}"
-        )
-    options.warnings.extend(messages)
+    if messages and options.field_validation == "Strict":
+        raise _unreadable(resource, f"strict decoding error: {', '.join(messages)}")
+    if options.field_validation != "Ignore":
+        options.warnings.extend(messages)
+
+
+def _unreadable(resource: ResourceType, why: str) -> ApiError:
+    return bad_request(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+    )
 
 
 def _grace_seconds(resource: ResourceType, document: JsonObject, options: DeleteOptions) -> int:

@@ -55,7 +55,7 @@ def _node_roles(node: JsonObject, now: datetime) -> str:
 
 def _node_address(node: JsonObject, kind: str) -> str:
     addresses = dig(node, "status", "addresses") or []
-    return next((str(item["address"]) for item in addresses if item.get("type") == kind), _NONE)
+    return next((str(item.get("address")) for item in addresses if item.get("type") == kind), _NONE)
 
 
 def _node_info(name: str, field: str, priority: int = 1) -> Column:
