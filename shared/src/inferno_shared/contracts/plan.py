@@ -31,6 +31,7 @@ class PlanReason(StrEnum):
     UNKNOWN_LOAD = "UnknownLoad"
     INFEASIBLE_SLO = "InfeasibleSLO"
     INVALID_CONFIGURATION = "InvalidConfiguration"
+    OPTIMIZATION_FAILED = "OptimizationFailed"
 
 
 class Prediction(WireModel):

@@ -1,5 +1,6 @@
 """Chooses an accelerator and a number of replicas for every variant: pure, from `Problem` to `Solution`."""
 
+from inferno_optimizer.allocation.lexicographic import SolverError
 from inferno_optimizer.allocation.mip import solve
 from inferno_optimizer.allocation.problem import (
     Assignment,
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "Rationing",
     "Solution",
+    "SolverError",
     "Stage",
     "Variant",
     "solve",

@@ -179,6 +179,10 @@ class Minimizer:
             known = {v: self._incumbent[v] for v in self.model.variables() if v in self._incumbent}
             if known:
                 model_params.solution_hints.append(mathopt.SolutionHint(variable_values=known))
-        result = mathopt.solve(self.model, solver, params=params, model_params=model_params)
+        try:
+            result = mathopt.solve(self.model, solver, params=params, model_params=model_params)
+        except (RuntimeError, ValueError, AttributeError) as error:
+            # AttributeError: OR-Tools 9.15 raises it while it translates the solver's own status.
+            raise SolverError(f"{solver.name} failed: {error}") from error
         self.left_seconds -= result.solve_stats.solve_time.total_seconds()
         return result

@@ -34,7 +34,9 @@ Step = Objective | Fairness
 
 
 def rationing_steps(problem: Problem) -> Iterator[Step]:
-    """What decides under scarcity, most important first."""
+    """What decides under scarcity, most important first; nothing without limits."""
+    if problem.capacity is None:
+        return
     priorities = sorted({demand.priority for demand in problem.demands})
     rationing = problem.rationing
     if rationing is Rationing.ALL_OR_NOTHING or problem.delayed_best_effort:

@@ -1,0 +1,67 @@
+"""The optimizer over HTTP: POST /optimize and POST /analyze. It keeps no state: same request, same answer."""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from inferno_optimizer.analysis import analyze
+from inferno_optimizer.plan import make_plan
+from inferno_optimizer.settings import OptimizerSettings
+from inferno_optimizer.work import Workers
+from inferno_shared.contracts import AnalysisRequest, AnalysisResult, Plan, Snapshot
+from inferno_shared.service import create_app
+
+PLAN_SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Gauges:
+    """The optimizer's own metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
+            "inferno_optimizer_plan_seconds",
+            "Time from snapshot to plan, waiting for a turn not included",
+            buckets=PLAN_SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self.plans = Counter(
+            "inferno_optimizer_plans_total",
+            "Plans by how good they are proven to be",
+            ["status", "verified"],
+            registry=registry,
+        )
+
+
+def create_optimizer_app(settings: OptimizerSettings) -> FastAPI:
+    """The service with its endpoints and the service kit's."""
+    workers = Workers(settings.concurrent_solves, settings.waiting_solves)
+    registry_gauges: list[Gauges] = []
+    router = APIRouter(tags=["optimizer"])
+
+    @router.post(
+        "/optimize", summary="The cheapest plan that keeps every SLO", responses={200: {"model": Plan}}
+    )
+    async def optimize(snapshot: Snapshot) -> Response:
+        [gauges] = registry_gauges
+
+        def compute() -> str:
+            with gauges.seconds.time():
+                plan = make_plan(snapshot, time_limit_seconds=settings.max_solve_seconds)
+            certificate = plan.certificate
+            gauges.plans.labels(certificate.status, str(certificate.verified).lower()).inc()
+            return plan.model_dump_json()
+
+        return Response(await workers.run(compute), media_type="application/json")
+
+    @router.post(
+        "/analyze",
+        summary="How one profile carries one load under one SLO",
+        responses={200: {"model": AnalysisResult}},
+    )
+    async def analyze_profile(request: AnalysisRequest) -> Response:
+        text = await workers.run(lambda: analyze(request).model_dump_json())
+        return Response(text, media_type="application/json")
+
+    app = create_app(title="inferno-optimizer", settings=settings, routers=[router])
+    registry_gauges.append(Gauges(app.state.registry))
+    return app

@@ -1,0 +1,121 @@
+"""Turns sized candidates into an allocation problem, solves it, and has the solution verified.
+
+Nothing unverified gets past here: a solution with a violation, or a solver that fails, becomes `Refused`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from inferno_optimizer.allocation import (
+    Candidate,
+    Demand,
+    Problem,
+    Rationing,
+    Solution,
+    SolverError,
+    solve,
+    verify,
+)
+from inferno_optimizer.allocation import Variant as Choosable
+from inferno_optimizer.candidates import Member, SizedGroup
+from inferno_optimizer.devices import Keeping, cost_of
+from inferno_shared.contracts import Accelerator, Policy, SaturationPolicy
+
+RATIONING: Final = {
+    SaturationPolicy.NONE: Rationing.ALL_OR_NOTHING,
+    SaturationPolicy.PRIORITY_EXHAUSTIVE: Rationing.PRIORITY,
+    SaturationPolicy.PRIORITY_ROUND_ROBIN: Rationing.FAIR_WITHIN_PRIORITY,
+    SaturationPolicy.ROUND_ROBIN: Rationing.FAIR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A verified solution of a problem."""
+
+    problem: Problem
+    solution: Solution
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No solution that may be acted upon, and why."""
+
+    violations: tuple[str, ...]
+
+
+def problem_of(
+    groups: Sequence[SizedGroup],
+    accelerators: Sequence[Accelerator],
+    limits: Mapping[str, int] | None,
+    kept: Sequence[Keeping],
+    policy: Policy,
+) -> Problem:
+    """The allocation problem of all groups that have somebody to serve them; `limits` None: unlimited."""
+    catalogue = {accelerator.name: accelerator for accelerator in accelerators}
+    demands = tuple(
+        Demand(
+            key=sized.group.key,
+            priority=sized.group.priority,
+            rate_rpm=sized.required_rpm,
+            variants=tuple(_choosable(m, catalogue, idle=not sized.required_rpm) for m in sized.members),
+        )
+        for sized in groups
+        if sized.members
+    )
+    capacity = None if limits is None else _capacity(limits, kept, demands)
+    return Problem(demands, capacity, RATIONING[policy.saturation_policy], policy.delayed_best_effort)
+
+
+def choose(problem: Problem, time_limit_seconds: float) -> Chosen | Refused:
+    """Solve and verify."""
+    try:
+        solution = solve(problem, time_limit_seconds=time_limit_seconds)
+    except SolverError as error:
+        return Refused((str(error),))
+    violations = verify(problem, solution)
+    return Refused(tuple(violations)) if violations else Chosen(problem, solution)
+
+
+def _choosable(member: Member, catalogue: Mapping[str, Accelerator], *, idle: bool) -> Choosable:
+    variant = member.variant
+    return Choosable(
+        key=variant.key,
+        candidates=tuple(
+            Candidate(
+                accelerator=choice.accelerator.name,
+                device=choice.accelerator.device,
+                units=choice.units,
+                cost_per_hour=choice.cost_per_hour,
+                rate_rpm=0.0 if idle else choice.sizing.capacity_rpm,
+            )
+            for choice in (member.choices[:1] if member.locked else member.choices)
+        ),
+        minimum=variant.min_replicas,
+        maximum=variant.max_replicas,
+        floor=variant.current.replicas if member.locked else 0,
+        current_accelerator=variant.current.accelerator,
+        current_replicas=variant.current.replicas,
+        current_cost_per_hour=cost_of(variant, catalogue) * variant.current.replicas,
+    )
+
+
+def _capacity(
+    limits: Mapping[str, int], kept: Sequence[Keeping], demands: Sequence[Demand]
+) -> dict[str, int]:
+    """Limits less what held variants keep, but never less than what locked variants already have."""
+    capacity = dict(limits)
+    for k in kept:
+        if k.device is not None:
+            capacity[k.device] = capacity.get(k.device, 0) - k.gpus
+    floors: dict[str, int] = defaultdict(int)
+    for demand in demands:
+        for variant in demand.variants:
+            if variant.floor:
+                [candidate, *_] = variant.candidates
+                floors[candidate.device] += candidate.units * variant.floor
+    for device in {*capacity, *floors}:
+        capacity[device] = max(0, capacity.get(device, 0), floors[device])
+    return capacity

@@ -1,0 +1,229 @@
+"""Draws up the plan document: sorted, rounded, summed, with reasons in words."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from inferno_optimizer.allocation import Stage as SolvedStage
+from inferno_optimizer.candidates import SizedGroup
+from inferno_optimizer.decisions import Decision, HeldDecision
+from inferno_optimizer.devices import limits_of
+from inferno_optimizer.explain import Holder, Scarcity, explain, explain_held
+from inferno_optimizer.queueing import Performance
+from inferno_shared.contracts import (
+    Allocation,
+    Certificate,
+    Demand,
+    DeviceCapacity,
+    Outcome,
+    Plan,
+    PlanReason,
+    Prediction,
+    Problem,
+    Snapshot,
+    Stage,
+    Totals,
+    unknown_fields,
+)
+
+DECIMALS: Final = 6
+Status = Literal["optimal", "feasible", "fallback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that was decided about one snapshot."""
+
+    groups: Sequence[SizedGroup]
+    decisions: Sequence[Decision]
+    held: Sequence[HeldDecision]
+    stages: Sequence[SolvedStage]
+    problems: Sequence[Problem]
+    verified: bool
+
+
+def document(snapshot: Snapshot, findings: Findings) -> Plan:
+    """The plan; only the paths of unknown fields depend on the order of the snapshot's lists."""
+    holders = _holders(findings)
+    used = {device: sum(h.gpus for h in found) for device, found in holders.items()}
+    limits = limits_of(snapshot.inventory)
+    scarcity = Scarcity(None if snapshot.policy.unlimited else limits, holders)
+    allocations = [_allocation(d, snapshot, scarcity) for d in findings.decisions]
+    allocations += [_held_allocation(h) for h in findings.held]
+    allocations.sort(key=lambda a: (a.namespace, a.name))
+    return Plan(
+        snapshot_id=snapshot.id or snapshot.content_id(),
+        allocations=allocations,
+        demands=list(_demands(findings)),
+        capacity=_capacity(snapshot, limits, used),
+        totals=Totals(
+            cost_per_hour=_rounded(sum(a.cost_per_hour for a in allocations)),
+            gpus=sum(a.gpus for a in allocations),
+        ),
+        certificate=_certificate(findings),
+        problems=_problems(snapshot, findings, limits, used),
+    )
+
+
+def _allocation(decision: Decision, snapshot: Snapshot, scarcity: Scarcity) -> Allocation:
+    choice, replicas = decision.choice, decision.replicas
+    return Allocation(
+        namespace=decision.variant.namespace,
+        name=decision.variant.name,
+        outcome=decision.outcome,
+        accelerator=choice.accelerator.name if choice else decision.variant.current.accelerator,
+        replicas=replicas,
+        gpus=replicas * choice.units if choice else 0,
+        cost_per_hour=_rounded(replicas * choice.cost_per_hour) if choice else 0.0,
+        rate_rpm=_rounded(min(decision.rate_rpm, _served(decision))),
+        reason=decision.reason,
+        message=explain(decision, snapshot.policy, scarcity),
+        predicted=_prediction(decision.performance, _max_rate(decision)),
+    )
+
+
+def _served(decision: Decision) -> float:
+    """The variant's part of what its demand gets within the SLO."""
+    rate_rpm = decision.service.rate_rpm
+    return decision.service.served_rpm * decision.rate_rpm / rate_rpm if rate_rpm else 0.0
+
+
+def _max_rate(decision: Decision) -> float | None:
+    """Largest rate per replica; not known before the tokens per request are."""
+    choice = decision.choice or (decision.member.choices[0] if len(decision.member.choices) == 1 else None)
+    if choice is None or not choice.sizing.feasible or not decision.service.sized.group.load.output_tokens:
+        return None
+    return choice.sizing.max_rate_rpm
+
+
+def _held_allocation(held: HeldDecision) -> Allocation:
+    kept = held.keeping
+    variant = kept.held.variant
+    return Allocation(
+        namespace=variant.namespace,
+        name=variant.name,
+        outcome=Outcome.HELD,
+        accelerator=variant.current.accelerator,
+        replicas=kept.replicas,
+        gpus=kept.gpus,
+        cost_per_hour=_rounded(kept.replicas * kept.cost_per_hour),
+        rate_rpm=None if held.rate_rpm is None else _rounded(held.rate_rpm),
+        reason=kept.held.reason,
+        message=explain_held(held),
+        predicted=_prediction(held.performance, None),
+    )
+
+
+def _prediction(performance: Performance | None, max_rate_rpm: float | None) -> Prediction:
+    return Prediction(
+        itl_ms=_rounded(performance.itl_ms) if performance else None,
+        wait_ms=_rounded(performance.wait_ms) if performance else None,
+        ttft_ms=_rounded(performance.ttft_ms) if performance else None,
+        utilization=_rounded(performance.utilization) if performance else None,
+        max_rate_rpm_per_replica=None if max_rate_rpm is None else _rounded(max_rate_rpm),
+        blocking=_rounded(performance.blocking) if performance else None,
+    )
+
+
+def _demands(findings: Findings) -> Iterator[Demand]:
+    services = {d.service.sized.group.key: d.service for d in findings.decisions}
+    for sized in findings.groups:
+        group = sized.group
+        service = services.get(group.key)
+        known = bool(group.members)
+        yield Demand(
+            namespace=group.key[0],
+            model=group.key[1],
+            service_class=group.key[2],
+            priority=group.priority,
+            rate_rpm=_rounded(group.load.rate_rpm) if known else None,
+            served_rpm=_rounded(service.served_rpm) if service else (0.0 if known else None),
+        )
+
+
+def _holders(findings: Findings) -> dict[str, list[Holder]]:
+    holders: dict[str, list[Holder]] = defaultdict(list)
+    for decision in findings.decisions:
+        if decision.choice is not None:
+            gpus = decision.replicas * decision.choice.units
+            name = "/".join(decision.variant.key)
+            priority = decision.service.sized.group.priority
+            holders[decision.choice.accelerator.device].append(Holder(name, priority, gpus))
+    for held in findings.held:
+        if held.keeping.device is not None:
+            name = "/".join(held.keeping.held.variant.key)
+            holders[held.keeping.device].append(Holder(name, None, held.keeping.gpus))
+    return dict(holders)
+
+
+def _capacity(snapshot: Snapshot, limits: Mapping[str, int], used: Mapping[str, int]) -> list[DeviceCapacity]:
+    """Devices of the inventory and devices in use; a device without inventory has limit 0 when limited."""
+    missing = None if snapshot.policy.unlimited else 0
+    return [
+        DeviceCapacity(device=device, limit=limits.get(device, missing), used=used.get(device, 0))
+        for device in sorted({*limits, *used})
+    ]
+
+
+def _certificate(findings: Findings) -> Certificate:
+    held_cost = sum(h.keeping.replicas * h.keeping.cost_per_hour for h in findings.held)
+    stages = [_stage(stage, held_cost if stage.objective == "cost" else 0.0) for stage in findings.stages]
+    order: tuple[Status, ...] = ("optimal", "feasible", "fallback")
+    worst = max((stage.status for stage in stages), key=order.index, default="optimal")
+    return Certificate(
+        status=worst if findings.verified else "fallback", verified=findings.verified, stages=stages
+    )
+
+
+def _stage(stage: SolvedStage, constant: float) -> Stage:
+    """A solved stage; held variants' cost is a constant that the plan's total contains too."""
+    return Stage(
+        objective=stage.objective,
+        value=_rounded(stage.value + constant),
+        bound=None if stage.bound is None else _rounded(stage.bound + constant),
+        gap=None if stage.gap is None else _rounded(stage.gap),
+        status=stage.status,
+    )
+
+
+def _problems(
+    snapshot: Snapshot, findings: Findings, limits: Mapping[str, int], used: Mapping[str, int]
+) -> list[Problem]:
+    problems = [*findings.problems]
+    problems += [_unknown_field(path, closest) for path, closest in unknown_fields(snapshot)]
+    if not snapshot.policy.unlimited:
+        problems += [
+            Problem(
+                subject=f"Device {device}",
+                reason=PlanReason.INSUFFICIENT_CAPACITY.value,
+                message=(
+                    f"{used[device]} units are in use by variants that keep their replicas, the limit is"
+                    f" {limits.get(device, 0)}: nothing is taken away on doubt; check the inventory"
+                ),
+            )
+            for device in sorted(used)
+            if used[device] > limits.get(device, 0)
+        ]
+    if any(stage.status != "optimal" for stage in findings.stages):
+        problems.append(
+            Problem(
+                subject="Optimizer",
+                reason="TimeLimit",
+                message=(
+                    f"the plan was not proven optimal within {snapshot.policy.time_limit_seconds:g} s: the"
+                    " certificate states the gaps; raise policy.time_limit_seconds to close them"
+                ),
+            )
+        )
+    return sorted(problems, key=lambda p: (p.subject, p.reason, p.message))
+
+
+def _unknown_field(path: str, closest: str | None) -> Problem:
+    hint = f"did you mean {closest}?" if closest else "remove it, or correct its name."
+    return Problem(subject=f"Snapshot {path}", reason="UnknownField", message=f"{path} is not read: {hint}")
+
+
+def _rounded(value: float) -> float:
+    """Six decimals, and no negative zero: the same number always reads the same."""
+    return round(value, DECIMALS) + 0.0

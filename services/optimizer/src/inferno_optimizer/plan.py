@@ -1,0 +1,77 @@
+"""From snapshot to plan: pure, without clock, so that the same snapshot gives the same bytes.
+
+snapshot -> demands -> sized candidates -> problem -> verified solution -> decisions -> plan
+"""
+
+from collections.abc import Sequence
+
+from inferno_optimizer.audit import audit
+from inferno_optimizer.candidates import candidates_of
+from inferno_optimizer.choosing import Chosen, choose, problem_of
+from inferno_optimizer.decisions import decisions_of, held_decisions
+from inferno_optimizer.demands import Demands, Held, demands_of
+from inferno_optimizer.devices import keeping, limits_of
+from inferno_optimizer.document import Findings, document
+from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
+
+
+def make_plan(snapshot: Snapshot, *, time_limit_seconds: float | None = None) -> Plan:
+    """The cheapest plan that keeps every SLO that can be kept.
+
+    Whatever is wrong with one variant, class or profile becomes that variant's own reason. A plan that fails
+    its own verification is not returned: everything is held instead, and the problems say so.
+    `time_limit_seconds` caps the snapshot's own limit.
+    """
+    policy = snapshot.policy
+    seconds = min(policy.time_limit_seconds, time_limit_seconds or policy.time_limit_seconds)
+    demands = demands_of(snapshot)
+    candidates = candidates_of(demands.groups, snapshot.accelerators, policy)
+    limits = None if policy.unlimited else limits_of(snapshot.inventory)
+    kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, limits)
+    problem = problem_of(candidates.groups, snapshot.accelerators, limits, kept, policy)
+    chosen = choose(problem, seconds)
+    if not isinstance(chosen, Chosen):
+        return _all_held(snapshot, demands, chosen.violations)
+    findings = Findings(
+        groups=candidates.groups,
+        decisions=decisions_of(candidates.groups, chosen),
+        held=held_decisions(kept, candidates.infeasible, candidates.groups),
+        stages=chosen.solution.stages,
+        problems=candidates.problems,
+        verified=True,
+    )
+    plan = document(snapshot, findings)
+    violations = audit(snapshot, plan)
+    return _all_held(snapshot, demands, violations) if violations else plan
+
+
+def _all_held(snapshot: Snapshot, demands: Demands, violations: Sequence[str]) -> Plan:
+    """Every variant at its current replicas: what is done when no plan can be trusted."""
+    message = "no plan passed verification; see the plan's problems"
+    already = {held.variant.key for held in demands.held}
+    held = [
+        *demands.held,
+        *(
+            Held(variant, PlanReason.OPTIMIZATION_FAILED, message)
+            for variant in snapshot.variants
+            if variant.key not in already
+        ),
+    ]
+    kept = keeping(held, snapshot.accelerators, limits={})
+    problems = tuple(
+        Problem(
+            subject="Optimizer",
+            reason=PlanReason.OPTIMIZATION_FAILED.value,
+            message=f"{violation}. Everything is held. Please report this with the snapshot.",
+        )
+        for violation in violations
+    )
+    findings = Findings(
+        groups=(),
+        decisions=(),
+        held=held_decisions(kept, {}, ()),
+        stages=(),
+        problems=problems,
+        verified=False,
+    )
+    return document(snapshot, findings)
