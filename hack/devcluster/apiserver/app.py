@@ -82,7 +82,7 @@ class ApiServer:
 
     async def close(self) -> None:
         """End all watches and connections."""
-        self.watches.cut()
+        self.watches.close()
         if self._background is not None:
             self._background.cancel()
             with suppress(asyncio.CancelledError):

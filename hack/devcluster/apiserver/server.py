@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End watches, then everything else."""
-        self._api.watches.cut()
+        self._api.watches.close()
         await super().shutdown(sockets)
 
     @contextmanager

@@ -42,6 +42,7 @@ class Watches:
         self._store = store
         self._bookmark_seconds = bookmark_seconds
         self._queues: set[asyncio.Queue[Event | None]] = set()
+        self._closing = False
 
     @property
     def open_count(self) -> int:
@@ -55,10 +56,17 @@ class Watches:
             queue.put_nowait(_CLOSED)
         return count
 
+    def close(self) -> None:
+        """End every open watch, and each one that a client opens instead, at once."""
+        self._closing = True
+        self.cut()
+
     async def stream(
         self, resource: ResourceType, options: WatchOptions, encode: Encode
     ) -> AsyncIterator[bytes]:
         """The lines of one watch until its time limit; a version that is too old gives one ERROR line."""
+        if self._closing:
+            return
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
 
         def listen(event: Event) -> None:
