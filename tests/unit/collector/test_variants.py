@@ -55,6 +55,12 @@ def test_the_batch_size_that_the_server_was_started_with_is_known() -> None:
     assert the_variant(a_view()).max_batch_size is None
 
 
+def test_a_price_of_the_variants_own_is_handed_on() -> None:
+    assert the_variant(a_view()).cost_per_replica_hour is None
+    priced = a_view(variants=[a_variant_json(variantCost="12.5")])
+    assert the_variant(priced).cost_per_replica_hour == 12.5
+
+
 def test_without_the_label_the_accelerator_is_what_the_pods_nodes_have() -> None:
     unlabelled = a_variant_json()
     del unlabelled["metadata"]["labels"]

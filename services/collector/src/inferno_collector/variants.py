@@ -106,6 +106,7 @@ def variant_of(
             max_replicas=spec.max_replicas,
             max_batch_size=_batch_size(deployment),
             startup_seconds=measured.startup_seconds,
+            cost_per_replica_hour=spec.variant_cost,
             scale_target=ScaleTarget(
                 api_version=spec.scale_target_ref.api_version,
                 kind=spec.scale_target_ref.kind,

@@ -223,6 +223,10 @@ class Variant(WireModel):
         None, description="Batch size that the server was started with, when known; overrides the profile's"
     )
     startup_seconds: NonNegative | None = Field(None, description="From a replica's creation to ready")
+    cost_per_replica_hour: NonNegative | None = Field(
+        None,
+        description="Cents per hour and replica on the accelerator in use, instead of the catalogue's price",
+    )
     scale_target: ScaleTarget | None = Field(
         None, description="Left out: the Deployment of the variant's name"
     )
