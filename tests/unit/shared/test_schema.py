@@ -20,8 +20,10 @@ def test_every_contract_is_written_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(it.name for it in written) == [
         "analysis-request.schema.json",
         "analysis-result.schema.json",
+        "optimize-request.schema.json",
         "plan.schema.json",
         "snapshot.schema.json",
+        "what-if.schema.json",
     ]
     assert sorted((tmp_path / "new").iterdir()) == sorted(written)
 

@@ -12,13 +12,16 @@ from pydantic import BaseModel
 
 from inferno_shared.contracts.analysis import AnalysisRequest, AnalysisResult
 from inferno_shared.contracts.plan import Plan
+from inferno_shared.contracts.scenario import OptimizeRequest, WhatIf
 from inferno_shared.contracts.snapshot import Snapshot
 
 PUBLISHED: Final[dict[str, tuple[type[BaseModel], str]]] = {
     "analysis-request": (AnalysisRequest, "POST /analyze takes this"),
     "analysis-result": (AnalysisResult, "POST /analyze answers this"),
+    "optimize-request": (OptimizeRequest, "POST /optimize takes this: a snapshot, with or without scenarios"),
     "plan": (Plan, "POST /optimize answers this"),
     "snapshot": (Snapshot, "GET /snapshot answers this, POST /optimize takes it"),
+    "what-if": (WhatIf, "POST /optimize answers this to a snapshot with scenarios"),
 }
 USAGE: Final = "usage: python -m inferno_shared.contracts.schema FOLDER"
 ARGUMENTS: Final = 2

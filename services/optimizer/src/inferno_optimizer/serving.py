@@ -1,0 +1,54 @@
+"""Computes the answer to one request in a worker thread, and stops when nobody waits for it any more."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from fastapi import Request
+from ortools.util.python.solve_interrupter import SolveInterrupter
+from starlette.requests import ClientDisconnect
+
+from inferno_optimizer.work import Workers
+
+T = TypeVar("T")
+
+Computation = Callable[[SolveInterrupter], T]
+
+
+async def answer(request: Request, workers: Workers, compute: Computation[T]) -> T:
+    """The computation's result.
+
+    Raises:
+        ClientDisconnect: the client went away first. A computation that waits for its turn has left the line;
+            one that had begun has been interrupted, and has ended.
+    """
+    interrupter = SolveInterrupter()
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def begin() -> T:
+        loop.call_soon_threadsafe(begun.set)
+        return compute(interrupter)
+
+    running = asyncio.create_task(workers.run(begin))
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            return running.result()
+        raise ClientDisconnect
+    finally:
+        gone.cancel()
+        if not running.done():
+            interrupter.interrupt()
+            if not begun.is_set():
+                running.cancel()
+            with suppress(Exception, asyncio.CancelledError):
+                await running
+
+
+async def _disconnected(request: Request) -> None:
+    """Returns when the client has gone; the request's body has been read already."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
