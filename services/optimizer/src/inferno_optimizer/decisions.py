@@ -1,5 +1,6 @@
 """What a solution means for each variant: outcome, reason, the rate that it gets, and latencies there."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -76,8 +77,20 @@ class Decision:
         """Replicas with which this accelerator alone would serve all that is required."""
         if self.choice is None or not self.service.sized.required_rpm:
             return None
-        capacity_rpm = self.choice.sizing.capacity_rpm
-        return -int(-self.service.sized.required_rpm / capacity_rpm * FULL // 1)
+        return replicas_alone(self.service.sized, self.choice)
+
+    @property
+    def kept_on_doubt(self) -> bool:
+        """Whether only the unknown load of another variant of the demand keeps it from shrinking."""
+        current = self.variant.current.replicas
+        if not self.member.locked or self.replicas != current or current <= self.variant.min_replicas:
+            return False
+        return self.shared or (self.needed_alone or 0) < current
+
+
+def replicas_alone(sized: SizedGroup, choice: Sized) -> int:
+    """Replicas with which one accelerator would serve all that a demand requires."""
+    return math.ceil(sized.required_rpm / choice.sizing.capacity_rpm * FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,8 @@ def _reason(decision: Decision) -> PlanReason:
         return PlanReason.MAXIMUM_REPLICAS
     if not service.required_met or decision.replicas < variant.min_replicas:
         return PlanReason.INSUFFICIENT_CAPACITY
+    if decision.kept_on_doubt:
+        return PlanReason.UNKNOWN_LOAD
     if not service.sized.required_rpm or (not decision.shared and decision.replicas == variant.min_replicas):
         return PlanReason.MINIMUM_REPLICAS
     return PlanReason.SHARED_DEMAND if decision.shared else PlanReason.SLO_BINDS

@@ -127,6 +127,12 @@ def _prediction(performance: Performance | None, max_rate_rpm: float | None) -> 
 
 
 def _demands(findings: Findings) -> Iterator[Demand]:
+    """Rate and service of each demand: unknown where the load is, or where only invalid variants serve it."""
+    infeasible = {
+        (h.keeping.held.variant.namespace, h.keeping.held.variant.model, h.keeping.held.variant.service_class)
+        for h in findings.held
+        if h.keeping.held.reason is PlanReason.INFEASIBLE_SLO
+    }
     services = {d.service.sized.group.key: d.service for d in findings.decisions}
     for sized in findings.groups:
         group = sized.group
@@ -138,7 +144,9 @@ def _demands(findings: Findings) -> Iterator[Demand]:
             service_class=group.key[2],
             priority=group.priority,
             rate_rpm=_rounded(group.load.rate_rpm) if known else None,
-            served_rpm=_rounded(service.served_rpm) if service else (0.0 if known else None),
+            served_rpm=_rounded(service.served_rpm)
+            if service
+            else (0.0 if group.key in infeasible else None),
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inferno_optimizer.candidates import Sized
-from inferno_optimizer.decisions import Decision, HeldDecision
+from inferno_optimizer.decisions import Decision, HeldDecision, replicas_alone
 from inferno_optimizer.queueing import Performance
 from inferno_shared.contracts import Outcome, PlanReason, Policy, SaturationPolicy, SloTarget
 
@@ -51,13 +51,13 @@ def explain(decision: Decision, policy: Policy, scarcity: Scarcity) -> str:
             ]
         case PlanReason.MINIMUM_REPLICAS:
             said = [_minimum(decision), _prediction(decision)]
+        case PlanReason.UNKNOWN_LOAD:
+            said = [_requirement(decision, policy), _doubt(decision), _prediction(decision)]
         case PlanReason.SHARED_DEMAND:
             said = [_requirement(decision, policy), _share(decision), _prediction(decision)]
         case _:
             said = [_requirement(decision, policy), _prediction(decision), _one_less(decision)]
     said.append(_move(decision))
-    if decision.member.locked:
-        said.append("Another variant of this demand has an unknown load: this one may grow but not shrink.")
     return " ".join(sentence for sentence in said if sentence)
 
 
@@ -91,7 +91,7 @@ def _requirement(decision: Decision, policy: Policy) -> str:
     )
     if decision.shared or decision.needed_alone is None:
         return f"{rate}; {carries}."
-    return f"{rate}; {carries}, so {_replicas(decision.needed_alone)} serve them."
+    return f"{rate}; {carries}, so that {_replicas(decision.needed_alone)} will do."
 
 
 def _prediction(decision: Decision) -> str:
@@ -126,12 +126,21 @@ def _minimum(decision: Decision) -> str:
     )
 
 
+def _doubt(decision: Decision) -> str:
+    return (
+        "The load of another variant of this demand is unknown: here"
+        f" {_replicas(decision.replicas)} stay, and may grow but not shrink."
+    )
+
+
 def _share(decision: Decision) -> str:
     members = len(decision.service.sized.members)
-    part = f"{decision.rate_rpm:.6g} of the {decision.service.rate_rpm:.6g} requests/min"
     if not decision.replicas:
-        return f"The demand is shared by {members} variants and the others serve it at least cost."
-    return f"{_replicas(decision.replicas)} take {part} that {members} variants share at least cost."
+        return f"The demand is shared by {members} variants; the others serve it at least cost."
+    return (
+        f"Of these, {decision.rate_rpm:.6g} go to {_replicas(decision.replicas)} here: {members} variants"
+        " share the demand at least cost."
+    )
 
 
 def _maximum(decision: Decision) -> str:
@@ -142,7 +151,7 @@ def _maximum(decision: Decision) -> str:
 
 
 def _shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> list[str]:
-    got = f"{_replicas(decision.replicas)} can be given"
+    got = f"There is room for {_replicas(decision.replicas) if decision.replicas else 'no replica'}"
     if decision.outcome is Outcome.UNSERVED and policy.saturation_policy is SaturationPolicy.NONE:
         got += ", as saturation policy None serves a demand in full or not beyond its minimum"
     elif decision.service.capacity_rpm:
@@ -191,10 +200,9 @@ def _move(decision: Decision) -> str:
 
 def _price(decision: Decision, choice: Sized) -> str:
     """Cost of serving the whole demand on one accelerator."""
-    required_rpm = decision.service.sized.required_rpm
     replicas = decision.variant.min_replicas
-    if required_rpm:
-        replicas = max(replicas, -int(-required_rpm / choice.sizing.capacity_rpm // 1))
+    if decision.service.sized.required_rpm:
+        replicas = max(replicas, replicas_alone(decision.service.sized, choice))
     return f"{choice.cost_per_hour * replicas:.6g}"
 
 
