@@ -2,17 +2,20 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from controlplane.children import Child, Children
 from controlplane.discovery import PLAIN, SECURED
-from controlplane.plane import ControlPlane, Monitoring
+from controlplane.plane import ControlPlane, Monitoring, token_file
 from controlplane.probes import HOST, answers, free_ports, says
 
 PLATFORM = Path(__file__).parent / "platform"
 NAMESPACE = "openshift-monitoring"
+ACCOUNT = "prometheus-k8s"
 EXTERNAL_LABELS: Mapping[str, str] = {
     "prometheus": "openshift-monitoring/k8s",
     "prometheus_replica": "prometheus-k8s-0",
@@ -20,18 +23,58 @@ EXTERNAL_LABELS: Mapping[str, str] = {
 }
 
 
-def start_monitoring(plane: ControlPlane) -> Monitoring:
-    """Start all of it without waiting; the accounts are there afterwards."""
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen on loopback."""
+
+    prometheus: int
+    sidecar: int
+    sidecar_grpc: int
+    querier: int
+    querier_grpc: int
+    door: int
+
+
+def start_prometheus(folder: Path, programs: Mapping[str, Path], children: Children) -> Ports:
+    """Start Prometheus, which needs no cluster yet: its targets and its token come later, as files."""
+    ports, targets = Ports(*free_ports(6)), _targets_folder(folder)
+    targets.mkdir(exist_ok=True)
+    configuration = folder / "prometheus.yaml"
+    token = token_file(folder, NAMESPACE, ACCOUNT)
+    configuration.write_text(yaml.safe_dump(prometheus_configuration(targets, token), sort_keys=False))
+    children.start(
+        "prometheus",
+        [
+            programs["prometheus"],
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={folder / 'prometheus'}",
+            "--storage.tsdb.min-block-duration=2h",
+            "--storage.tsdb.max-block-duration=2h",
+            "--storage.tsdb.retention.time=1d",
+            f"--web.listen-address={HOST}:{ports.prometheus}",
+        ],
+        ready=answers(f"http://{HOST}:{ports.prometheus}/-/ready"),
+        ends_by_kill=True,
+    )
+    return ports
+
+
+def start_thanos(plane: ControlPlane, ports: Ports) -> Monitoring:
+    """Start the rest; Prometheus must be ready, or the sidecar looks again only after 30 s.
+
+    The last of them may still be on their way to be ready.
+    """
     plane.kubectl("apply", "-f", str(PLATFORM))
     plane.kubectl("wait", "--for=condition=Established", "crd/servicemonitors.monitoring.coreos.com")
-    prometheus, sidecar, sidecar_http, querier, querier_grpc, door = free_ports(6)
-    _start_prometheus(plane, prometheus)
-    _start_thanos(plane, prometheus, (sidecar, sidecar_http), (querier, querier_grpc))
-    _start_door(plane, querier, door)
+    _start_discovery(plane)
+    _start_door(plane, ports)
+    plane.children.all["prometheus"].wait_until_ready()
+    _start_sidecar(plane, ports).wait_until_ready()
+    _start_querier(plane, ports)
     return Monitoring(
-        thanos_url=f"https://{HOST}:{door}",
-        querier_url=f"http://{HOST}:{querier}",
-        prometheus_url=f"http://{HOST}:{prometheus}",
+        thanos_url=f"https://{HOST}:{ports.door}",
+        querier_url=f"http://{HOST}:{ports.querier}",
+        prometheus_url=f"http://{HOST}:{ports.prometheus}",
     )
 
 
@@ -52,79 +95,61 @@ def prometheus_configuration(targets: Path, token: Path) -> dict[str, Any]:
     }
 
 
-def _start_prometheus(plane: ControlPlane, port: int) -> None:
-    kubeconfig = plane.account_kubeconfig(NAMESPACE, "prometheus-k8s")
-    data, targets = plane.folder / "prometheus", plane.folder / "targets"
-    targets.mkdir(exist_ok=True)
-    log = plane.children.logs / "discovery.log"
+def _targets_folder(folder: Path) -> Path:
+    return folder / "targets"
+
+
+def _start_discovery(plane: ControlPlane) -> None:
     plane.children.start(
         "discovery",
         [
             *(sys.executable, "-m", "controlplane.discovery"),
-            *("--kubeconfig", kubeconfig, "--folder", targets),
+            *("--kubeconfig", plane.account_kubeconfig(NAMESPACE, ACCOUNT)),
+            *("--folder", _targets_folder(plane.folder)),
         ],
-        ready=says(log, "ready"),
-    )
-    configuration = plane.folder / "prometheus.yaml"
-    token = kubeconfig.with_suffix(".token")
-    configuration.write_text(yaml.safe_dump(prometheus_configuration(targets, token), sort_keys=False))
-    plane.children.start(
-        "prometheus",
-        [
-            plane.programs["prometheus"],
-            f"--config.file={configuration}",
-            f"--storage.tsdb.path={data}",
-            "--storage.tsdb.min-block-duration=2h",
-            "--storage.tsdb.max-block-duration=2h",
-            "--storage.tsdb.retention.time=1d",
-            f"--web.listen-address={HOST}:{port}",
-        ],
-        ready=answers(f"http://{HOST}:{port}/-/ready"),
-        ends_by_kill=True,
+        ready=says(plane.children.logs / "discovery.log", "ready"),
     )
 
 
-def _start_thanos(
-    plane: ControlPlane, prometheus: int, sidecar: tuple[int, int], querier: tuple[int, int]
-) -> None:
-    thanos = plane.programs["thanos"]
-    sidecar_grpc, sidecar_http = sidecar
-    querier_http, querier_grpc = querier
-    plane.children.start(
+def _start_sidecar(plane: ControlPlane, ports: Ports) -> Child:
+    return plane.children.start(
         "thanos-sidecar",
         [
-            *(thanos, "sidecar"),
-            f"--prometheus.url=http://{HOST}:{prometheus}",
+            *(plane.programs["thanos"], "sidecar"),
+            f"--prometheus.url=http://{HOST}:{ports.prometheus}",
             f"--tsdb.path={plane.folder / 'prometheus'}",
-            f"--grpc-address={HOST}:{sidecar_grpc}",
-            f"--http-address={HOST}:{sidecar_http}",
+            f"--grpc-address={HOST}:{ports.sidecar_grpc}",
+            f"--http-address={HOST}:{ports.sidecar}",
         ],
-        ready=answers(f"http://{HOST}:{sidecar_http}/-/ready"),
+        ready=answers(f"http://{HOST}:{ports.sidecar}/-/ready"),
         ends_by_kill=True,
     )
+
+
+def _start_querier(plane: ControlPlane, ports: Ports) -> None:
     plane.children.start(
         "thanos-querier",
         [
-            *(thanos, "query"),
-            f"--endpoint={HOST}:{sidecar_grpc}",
+            *(plane.programs["thanos"], "query"),
+            f"--endpoint={HOST}:{ports.sidecar_grpc}",
             "--query.replica-label=prometheus_replica",
-            f"--grpc-address={HOST}:{querier_grpc}",
-            f"--http-address={HOST}:{querier_http}",
+            f"--grpc-address={HOST}:{ports.querier_grpc}",
+            f"--http-address={HOST}:{ports.querier}",
         ],
-        ready=answers(f"http://{HOST}:{querier_http}/-/ready"),
+        ready=answers(f"http://{HOST}:{ports.querier}/-/ready"),
         ends_by_kill=True,
     )
 
 
-def _start_door(plane: ControlPlane, querier: int, port: int) -> None:
+def _start_door(plane: ControlPlane, ports: Ports) -> None:
     pair = plane.issue("thanos-querier")
     plane.children.start(
         "thanos-front",
         [
             *(sys.executable, "-m", "controlplane.front"),
             *("--kubeconfig", plane.account_kubeconfig(NAMESPACE, "thanos-querier")),
-            *("--upstream", f"http://{HOST}:{querier}", "--port", port),
+            *("--upstream", f"http://{HOST}:{ports.querier}", "--port", ports.door),
             *("--certificate", pair.certificate, "--key", pair.key),
         ],
-        ready=answers(f"https://{HOST}:{port}/healthz", authority=plane.authority),
+        ready=answers(f"https://{HOST}:{ports.door}/healthz", authority=plane.authority),
     )

@@ -78,7 +78,7 @@ class ControlPlane:
 
     def account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig with a fresh token of an existing ServiceAccount."""
-        token = self.folder / "accounts" / f"{namespace}.{name}.token"
+        token = token_file(self.folder, namespace, name)
         token.parent.mkdir(mode=0o700, exist_ok=True)
         token.write_text(self.kubectl("create", "token", name, "-n", namespace, "--duration=24h"))
         return write_kubeconfig(
@@ -87,3 +87,8 @@ class ControlPlane:
             authority=self.authority,
             user=token,
         )
+
+
+def token_file(folder: Path, namespace: str, account: str) -> Path:
+    """Where the token of a ServiceAccount is kept."""
+    return folder / "accounts" / f"{namespace}.{account}.token"

@@ -13,7 +13,7 @@ from controlplane.certificates import Authority
 from controlplane.children import Children
 from controlplane.core import Core, Identities
 from controlplane.kubeconfig import write_kubeconfig
-from controlplane.monitoring import start_monitoring
+from controlplane.monitoring import start_prometheus, start_thanos
 from controlplane.options import Options
 from controlplane.plane import ControlPlane
 from controlplane.probes import free_ports, says
@@ -34,6 +34,7 @@ def running_control_plane(
     roots = [str(ROOT / "hack"), str(ROOT / "hack/vllme")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(roots), "PYTHONUNBUFFERED": "1"}
     with Children(folder / "logs", environment) as children:
+        monitoring = start_prometheus(folder, programs, children) if options.monitoring else None
         core = _start_core(folder, programs, children, options)
         own = core.identities
         admin = write_kubeconfig(
@@ -46,8 +47,8 @@ def running_control_plane(
         plane = ControlPlane(folder, options, children, core, admin, ports, programs=programs)
         if options.pods:
             _start_pods(plane)
-        if options.monitoring:
-            plane.monitoring = start_monitoring(plane)
+        if monitoring is not None:
+            plane.monitoring = start_thanos(plane, monitoring)
         for child in children.all.values():
             child.wait_until_ready()
         plane.start_seconds = time.monotonic() - started
