@@ -19,7 +19,8 @@ InterruptiblePlanner = Callable[[Snapshot, SolveInterrupter], Plan]
 
 def optimize_router(workers: Workers, plan: InterruptiblePlanner) -> APIRouter:
     """The endpoint; `plan` makes one plan, and raises when it was interrupted."""
-    router = APIRouter(tags=["optimizer"])
+    # Not strict: `curl -d @snapshot.json` sends JSON as another content type, and there is no state to guard.
+    router = APIRouter(tags=["optimizer"], strict_content_type=False)
 
     @router.post(
         "/optimize",

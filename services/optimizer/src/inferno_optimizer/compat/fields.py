@@ -1,0 +1,58 @@
+"""Reads objects whose field names come in any letter case, as Go does, and names those it did not know."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.alias_generators import to_camel
+
+from inferno_shared.contracts import WireModel
+
+
+class ForeignModel(WireModel):
+    """Base of every object of a foreign document.
+
+    Field names match in any letter case, null means left out, and errors name fields as upstream spells them.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_as_upstream(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the client sent
+        if not isinstance(value, Mapping):
+            return value
+        known = {alias.lower(): alias for alias in _aliases(cls)}
+        given: dict[str, str] = {}
+        for name in value:
+            spelled = known.get(str(name).lower(), str(name))
+            if spelled in given:
+                raise ValueError(f"{spelled} is given twice, as {given[spelled]} and as {name}")
+            given[spelled] = name
+        return {spelled: value[name] for spelled, name in given.items() if value[name] is not None}
+
+
+def unknown_names(model: BaseModel, path: str = "") -> Iterator[tuple[str, str | None]]:
+    """Yield (path, closest known name or None) for each field that the reader ignores.
+
+    Example: `costs` in the first accelerator yields ("acceleratorData.accelerators[0].costs", "cost").
+    """
+    aliases = _aliases(type(model))
+    for name in model.model_extra or {}:
+        closest = difflib.get_close_matches(name, aliases, n=1)
+        yield f"{path}{name}", closest[0] if closest else None
+    for name, alias in zip(type(model).model_fields, aliases, strict=True):
+        yield from _within(getattr(model, name), f"{path}{alias}")
+
+
+def _within(value: object, path: str) -> Iterator[tuple[str, str | None]]:
+    if isinstance(value, BaseModel):
+        yield from unknown_names(value, f"{path}.")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _within(item, f"{path}[{index}]")
+
+
+def _aliases(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
