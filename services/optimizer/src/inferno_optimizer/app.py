@@ -14,8 +14,8 @@ from inferno_shared.service import create_app
 PLAN_SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class Gauges:
-    """The optimizer's own metrics."""
+class PlanMetrics:
+    """What the optimizer says about its own plans."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.seconds = Histogram(
@@ -24,34 +24,42 @@ class Gauges:
             buckets=PLAN_SECONDS_BUCKETS,
             registry=registry,
         )
-        self.plans = Counter(
+        self._plans = Counter(
             "inferno_optimizer_plans_total",
             "Plans by how good they are proven to be",
             ["status", "verified"],
             registry=registry,
         )
 
+    def count(self, plan: Plan) -> None:
+        """Count one plan by its certificate."""
+        certificate = plan.certificate
+        self._plans.labels(certificate.status, str(certificate.verified).lower()).inc()
+
 
 def create_optimizer_app(settings: OptimizerSettings) -> FastAPI:
-    """The service with its endpoints and the service kit's."""
+    """The service: its endpoints and the service kit's."""
+    app = create_app(title="inferno-optimizer", settings=settings)
     workers = Workers(settings.concurrent_solves, settings.waiting_solves)
-    registry_gauges: list[Gauges] = []
-    router = APIRouter(tags=["optimizer"])
+    app.include_router(_router(settings, workers, PlanMetrics(app.state.registry)))
+    return app
+
+
+def _router(settings: OptimizerSettings, workers: Workers, metrics: PlanMetrics) -> APIRouter:
+    # Not strict: `curl -d @snapshot.json` sends JSON as another content type, and there is no state to guard.
+    router = APIRouter(tags=["optimizer"], strict_content_type=False)
 
     @router.post(
         "/optimize", summary="The cheapest plan that keeps every SLO", responses={200: {"model": Plan}}
     )
     async def optimize(snapshot: Snapshot) -> Response:
-        [gauges] = registry_gauges
-
-        def compute() -> str:
-            with gauges.seconds.time():
+        def plan_json() -> str:
+            with metrics.seconds.time():
                 plan = make_plan(snapshot, time_limit_seconds=settings.max_solve_seconds)
-            certificate = plan.certificate
-            gauges.plans.labels(certificate.status, str(certificate.verified).lower()).inc()
+            metrics.count(plan)
             return plan.model_dump_json()
 
-        return Response(await workers.run(compute), media_type="application/json")
+        return Response(await workers.run(plan_json), media_type="application/json")
 
     @router.post(
         "/analyze",
@@ -62,6 +70,4 @@ def create_optimizer_app(settings: OptimizerSettings) -> FastAPI:
         text = await workers.run(lambda: analyze(request).model_dump_json())
         return Response(text, media_type="application/json")
 
-    app = create_app(title="inferno-optimizer", settings=settings, routers=[router])
-    registry_gauges.append(Gauges(app.state.registry))
-    return app
+    return router

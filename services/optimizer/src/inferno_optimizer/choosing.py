@@ -116,6 +116,4 @@ def _capacity(
             if variant.floor:
                 [candidate, *_] = variant.candidates
                 floors[candidate.device] += candidate.units * variant.floor
-    for device in {*capacity, *floors}:
-        capacity[device] = max(0, capacity.get(device, 0), floors[device])
-    return capacity
+    return {d: max(0, capacity.get(d, 0), floors[d]) for d in sorted({*capacity, *floors})}
