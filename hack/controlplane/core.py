@@ -13,6 +13,7 @@ SERVICE_NETWORK = "10.96.0.0/16"
 # First address of the network: where `kubernetes.default.svc` would be.
 API_SERVICE_ADDRESS = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+AUDIT_POLICY = Path(__file__).parent / "audit-policy.yaml"
 LOCAL = ("localhost", HOST)
 CONTROLLERS = (
     "serviceaccount-controller",
@@ -84,6 +85,11 @@ class Core:
         """Where the API server answers."""
         return f"https://{HOST}:{self.api_port}"
 
+    @property
+    def audit_log(self) -> Path:
+        """What ServiceAccounts asked of the API server: one JSON object per line."""
+        return self.folder / "audit.log"
+
     def start_etcd(self, children: Children) -> Child:
         """The store; its data lives in the folder and need not survive a power cut."""
         own, ca = self.identities, self.identities.authority.file
@@ -135,6 +141,8 @@ class Core:
             "--enable-aggregator-routing=false",
             f"--tls-cert-file={own.api_server.certificate}",
             f"--tls-private-key-file={own.api_server.key}",
+            f"--audit-policy-file={AUDIT_POLICY}",
+            f"--audit-log-path={self.audit_log}",
             "--shutdown-delay-duration=0s",
             "--profiling=false",
         ]

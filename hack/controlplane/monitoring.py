@@ -13,7 +13,7 @@ from controlplane.discovery import PLAIN, SECURED
 from controlplane.plane import ControlPlane, Monitoring, token_file
 from controlplane.probes import HOST, answers, free_ports, says
 
-PLATFORM = Path(__file__).parent / "platform"
+PLATFORM = Path(__file__).parent / "manifests"
 NAMESPACE = "openshift-monitoring"
 ACCOUNT = "prometheus-k8s"
 EXTERNAL_LABELS: Mapping[str, str] = {
