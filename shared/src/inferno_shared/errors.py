@@ -3,12 +3,18 @@
 Policy: an error is a sentence for the person who must act on it. It says what was attempted, on what, what
 came back, and what to do. Code that talks to something outside raises one of these; code that loops catches
 `InfernoError`, keeps the last good state, reports the sentence, and goes on. Anything else that escapes is a
-bug and is logged with its traceback.
+bug and is logged with its traceback. The sentence goes to logs, statuses and Events: credentials in it, such
+as those of a URL, are masked.
 """
+
+from inferno_shared.redaction import redacted
 
 
 class InfernoError(Exception):
     """Base of every error that an operator may see."""
+
+    def __str__(self) -> str:
+        return redacted(super().__str__())
 
 
 class ConfigurationError(InfernoError):

@@ -1,4 +1,7 @@
-"""One JSON object per line on stderr: `ts`, `level`, `msg`, then flat fields. Libraries log the same way."""
+"""One JSON object per line on stderr: `ts`, `level`, `msg`, then flat fields. Libraries log the same way.
+
+Credentials are masked in every line, whoever wrote it.
+"""
 
 import logging
 import sys
@@ -6,6 +9,8 @@ from typing import Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from inferno_shared.redaction import redacted_field
 
 ACCESS_LOGGER: Final = "uvicorn.access"
 SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.error", ACCESS_LOGGER, "uvicorn.asgi")
@@ -43,6 +48,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.EventRenamer("msg"),
                 _in_reading_order,
+                _without_secrets,
                 structlog.processors.JSONRenderer(default=str),
             ],
         )
@@ -82,6 +88,10 @@ def _in_reading_order(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     event.pop("color_message", None)
     first = {key: event.pop(key) for key in ("ts", "level", "msg") if key in event}
     return {**first, **event}
+
+
+def _without_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return {name: redacted_field(name, value) for name, value in event.items()}
 
 
 def _not_a_successful_probe(record: logging.LogRecord) -> bool:

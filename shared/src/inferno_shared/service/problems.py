@@ -1,4 +1,7 @@
-"""RFC 9457 problem documents: every error answer says what was wrong, in which field, and what to do."""
+"""RFC 9457 problem documents: every error answer says what was wrong, in which field, and what to do.
+
+Credentials in what they say are masked.
+"""
 
 import json
 import math
@@ -11,6 +14,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+
+from inferno_shared.redaction import redacted
 
 MEDIA_TYPE = "application/problem+json"
 MAX_SHOWN_ERRORS = 100
@@ -50,9 +55,11 @@ def problem_response(problem: ProblemError) -> Response:
     """Return the answer that carries `problem`."""
     document: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status}
     if problem.detail:
-        document["detail"] = problem.detail
+        document["detail"] = redacted(problem.detail)
     if problem.errors:
-        document["errors"] = [{"field": error.field, "message": error.message} for error in problem.errors]
+        document["errors"] = [
+            {"field": error.field, "message": redacted(error.message)} for error in problem.errors
+        ]
     return Response(
         json.dumps(document, ensure_ascii=False, allow_nan=False),
         status_code=problem.status,

@@ -113,3 +113,20 @@ def test_configuring_twice_does_not_write_twice() -> None:
     configure_logging("info", second)
     get_logger("inferno_test").info("once")
     assert (len(lines(first)), len(lines(second))) == (0, 1)
+
+
+def test_no_credential_reaches_a_line_whoever_writes_it(stream: io.StringIO) -> None:
+    secret = "sha256~s3cretS3cret"
+    log = get_logger("inferno_test")
+    log.info("asking", headers={"authorization": f"Bearer {secret}"}, url=f"https://u:{secret}@thanos/api")
+    log.info("Authorization: Bearer %s", secret, token=secret)
+    logging.getLogger("library").warning("sent %s", {"Authorization": f"Bearer {secret}"})
+    logging.getLogger("uvicorn.access").info(
+        '%s - "%s %s HTTP/%s" %d', "127.0.0.1:9", "GET", f"/q?access_token={secret}", "1.1", 200
+    )
+    try:
+        int(f"https://u:{secret}@thanos/api")
+    except ValueError:
+        log.exception("failed", error=ValueError(f"Bearer {secret}"))
+    assert len(lines(stream)) == 5
+    assert secret not in stream.getvalue()

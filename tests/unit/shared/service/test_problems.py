@@ -1,3 +1,4 @@
+import json
 from typing import Annotated
 
 import httpx
@@ -8,7 +9,7 @@ from structlog.testing import capture_logs
 from builders import a_snapshot
 from inferno_shared.contracts import AnalysisRequest, Snapshot
 from inferno_shared.service import FieldError, ProblemError
-from inferno_shared.service.problems import field_path
+from inferno_shared.service.problems import field_path, problem_response
 from unit.shared.service.asking import an_app, asking
 
 router = APIRouter()
@@ -188,3 +189,15 @@ def test_a_location_is_a_dotted_path_without_names_of_union_members(
     location: tuple[str | int, ...], body: object, path: str
 ) -> None:
     assert field_path(location, body) == path
+
+
+def test_a_problem_document_masks_credentials() -> None:
+    problem = ProblemError(
+        502,
+        "Failed",
+        "GET https://u:pa55@thanos/api",
+        [FieldError("prometheus", "Authorization: Bearer abc")],
+    )
+    document = json.loads(bytes(problem_response(problem).body))
+    assert document["detail"] == "GET https://[redacted]@thanos/api"
+    assert document["errors"] == [{"field": "prometheus", "message": "Authorization: Bearer [redacted]"}]
