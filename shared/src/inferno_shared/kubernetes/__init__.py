@@ -4,6 +4,7 @@ from inferno_shared.kubernetes.backoff import Backoff
 from inferno_shared.kubernetes.cache import ResourceCache
 from inferno_shared.kubernetes.client import JsonObject, KubernetesClient, Listing
 from inferno_shared.kubernetes.events import EventRecorder, EventType, ObjectReference
+from inferno_shared.kubernetes.front_proxy import FrontProxyWatch
 from inferno_shared.kubernetes.leases import LeaseElector
 from inferno_shared.kubernetes.models import (
     AcceleratorProfile,
@@ -49,9 +50,12 @@ from inferno_shared.kubernetes.resources import (
     PODS,
     REPLICA_SETS,
     SERVICES,
+    SUBJECT_ACCESS_REVIEWS,
+    TOKEN_REVIEWS,
     VARIANT_AUTOSCALINGS,
     Resource,
 )
+from inferno_shared.kubernetes.reviews import AccessReviewer
 from inferno_shared.kubernetes.watching import WatchEvent, WatchEventType
 
 __all__ = [
@@ -68,8 +72,11 @@ __all__ = [
     "PODS",
     "REPLICA_SETS",
     "SERVICES",
+    "SUBJECT_ACCESS_REVIEWS",
+    "TOKEN_REVIEWS",
     "VARIANT_AUTOSCALINGS",
     "AcceleratorProfile",
+    "AccessReviewer",
     "Backoff",
     "ConfigMap",
     "Container",
@@ -77,6 +84,7 @@ __all__ = [
     "Deployment",
     "EventRecorder",
     "EventType",
+    "FrontProxyWatch",
     "JsonObject",
     "KubernetesClient",
     "LabelSelector",

@@ -4,7 +4,7 @@ Nothing is global: each app has its own metrics registry, so that two in one pro
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 
@@ -14,10 +14,14 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_fastapi_instrumentator import Instrumentator
 
+from inferno_shared.access import Reviewer
+from inferno_shared.service.authorization import AccessControl, Gate, gates_of
+from inferno_shared.service.limits import RequestLimits
 from inferno_shared.service.logs import get_logger
 from inferno_shared.service.middleware import BoundedBody, FaultBarrier
 from inferno_shared.service.problems import FieldError, ProblemError, add_problem_handlers, problem_response
 from inferno_shared.service.settings import ServiceSettings
+from inferno_shared.service.tls import Authorities
 from inferno_shared.version import __version__
 
 UNMEASURED = ["^/healthz$", "^/readyz$", "^/metrics$"]
@@ -34,12 +38,26 @@ def create_app(
     lifespan: Lifespan | None = None,
     ready: Callable[[], Sequence[str]] = tuple,
     routers: Sequence[APIRouter] = (),
+    reviewer: Callable[[], Reviewer | None] | None = None,
+    gates: Mapping[str, Gate] | None = None,
 ) -> FastAPI:
     """Return an app with /healthz, /readyz, /metrics, /docs and the endpoints of `routers`.
 
-    `ready` returns the reasons why the service cannot do its work yet; none means ready. `lifespan` starts
-    and stops what runs beside the requests; its end gets half of `shutdown_seconds`. The metrics registry
-    is `app.state.registry`, the settings are `app.state.settings`.
+    The metrics registry is `app.state.registry`, the settings are `app.state.settings`, and
+    `app.state.client_authorities` takes authorities of client certificates that come from elsewhere than a
+    file. Who asks is `request.state.caller`.
+
+    Args:
+        title: the service's name, as in `inferno-collector`.
+        settings: with who may ask, and how much at once.
+        lifespan: starts and stops what runs beside the requests; its end gets half of `shutdown_seconds`.
+        ready: the reasons why the service cannot do its work yet; none means ready.
+        routers: the service's endpoints.
+        reviewer: who checks tokens, None until connected; left out by a service without a cluster.
+        gates: path prefixes with a gate of their own.
+
+    Raises:
+        ConfigurationError: the settings want tokens checked and there is no `reviewer`.
     """
     app = FastAPI(
         title=title,
@@ -56,11 +74,19 @@ def create_app(
     build.labels(service=title, version=__version__).set(1)
     app.state.registry = registry
     app.state.settings = settings
+    app.state.client_authorities = Authorities()
     add_problem_handlers(app)
     app.include_router(_probes(ready, registry))
     for router in routers:
         app.include_router(router)
     app.add_middleware(BoundedBody, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        RequestLimits,
+        max_concurrent=settings.max_concurrent_requests,
+        seconds=settings.request_timeout_seconds,
+        registry=registry,
+    )
+    app.add_middleware(AccessControl, gates=gates_of(settings, title, reviewer, gates), registry=registry)
     app.add_middleware(FaultBarrier)
     Instrumentator(
         registry=registry, excluded_handlers=UNMEASURED, should_group_status_codes=False

@@ -2,6 +2,7 @@
 
 A retry repeats what is safe to repeat: any request that never left (no connection), and, for calls that
 change nothing, a cut connection or an answer of 502, 503 or 504. Waits grow, with jitter, and are bounded.
+Certificates and tokens are files that rotate: new connections and requests use what the files hold now.
 """
 
 import ssl
@@ -14,6 +15,9 @@ import httpx
 import stamina
 
 from inferno_shared.errors import ConfigurationError, UpstreamError
+from inferno_shared.service.settings import is_loopback_host
+from inferno_shared.service.tls.client import client_context
+from inferno_shared.service.token_file import BearerTokenFile
 from inferno_shared.version import __version__
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -27,25 +31,40 @@ def http_client(
     timeout_seconds: float,
     verify: bool | ssl.SSLContext = True,
     ca_file: Path | str | None = None,
+    cert_file: Path | str | None = None,
+    key_file: Path | str | None = None,
+    token_file: Path | str | None = None,
     headers: dict[str, str] | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
-    """Return a client for one service. `ca_file` replaces the system's certificates.
+    """Return a client for one service. Every file is read again when it changes.
 
-    Raises ConfigurationError when `ca_file` cannot be used.
+    Args:
+        base_url: where the service answers.
+        timeout_seconds: for connecting, and for each silence of the other side.
+        verify: a TLS context of one's own; the files take its place.
+        ca_file: authorities (PEM) that the service's certificate must lead to; None: the system's.
+        cert_file: client certificate (PEM chain) to show, with its `key_file`.
+        key_file: private key of the client certificate.
+        token_file: bearer token to show; never over plain HTTP beyond loopback.
+        headers: sent with every request.
+        transport: stands in for the network.
+
+    Raises:
+        ConfigurationError: a file cannot be used, or the token would travel in the clear.
     """
-    if ca_file is not None:
-        try:
-            verify = ssl.create_default_context(cafile=str(ca_file))
-        except OSError as error:
-            raise ConfigurationError(f"{ca_file} cannot be used as certificate authority: {error}") from error
+    if ca_file is not None or cert_file is not None:
+        verify = client_context(ca_file=ca_file, cert_file=cert_file, key_file=key_file)
+    if token_file is not None and urlsplit(base_url).scheme != "https" and not is_loopback(base_url):
+        raise ConfigurationError(f"{base_url} is plain HTTP: a bearer token is only sent over https")
     return httpx.AsyncClient(
         base_url=base_url,
         timeout=httpx.Timeout(timeout_seconds),
         verify=verify,
         headers={"user-agent": f"inferno-autoscaler/{__version__}", **(headers or {})},
         transport=transport,
-        trust_env=not _is_loopback(base_url),
+        auth=BearerTokenFile(token_file) if token_file is not None else None,
+        trust_env=not is_loopback(base_url),
     )
 
 
@@ -113,5 +132,6 @@ def _detail(response: httpx.Response) -> str:
     return response.text[:MAX_DETAIL_CHARACTERS].strip() or HTTPStatus(response.status_code).phrase
 
 
-def _is_loopback(url: str) -> bool:
-    return (urlsplit(url).hostname or "").startswith(("127.", "localhost", "::1"))
+def is_loopback(url: str) -> bool:
+    """Return whether `url` leads to this machine."""
+    return is_loopback_host(urlsplit(url).hostname or "")

@@ -1,4 +1,8 @@
-"""Runs an app: JSON logs, TLS when files are given, a graceful and bounded end on SIGTERM and SIGINT."""
+"""Runs an app: JSON logs, TLS when files are given, a graceful and bounded end on SIGTERM and SIGINT.
+
+TLS follows its files: a rotated certificate is served from the next connection on. What the network could do
+to a service that is open to it is said at the start.
+"""
 
 import os
 import signal
@@ -9,9 +13,12 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from inferno_shared.errors import ConfigurationError
 from inferno_shared.service.logs import configure_logging, get_logger
-from inferno_shared.service.settings import ServiceSettings
+from inferno_shared.service.settings import EXIT_USAGE, ServiceSettings
+from inferno_shared.service.tls import GuardedProtocol, ReloadingContext, TlsGauges, server_context
 
+TLS_CHECK_SECONDS = 10  # so that a broken or expiring certificate shows though nobody connects
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection: they close it, never we under their request
 
 log = get_logger(__name__)
@@ -24,12 +31,26 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
     computation in a thread, is left behind.
     """
     configure_logging(settings.log_level)
+    for exposed in settings.exposure():
+        log.warning(exposed)
+    config = _config_or_exit(app, settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The server raises the signal again once it has shut down: this is what it then meets.
+        signal.signal(number, _already_handled)
+    server = _BoundedServer(config, settings.shutdown_seconds)
+    server.run()
+    log.info("stopped")
+
+
+def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    """Return how the server runs `app`. Raises ConfigurationError when the TLS files cannot be used."""
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        ssl_certfile=settings.tls_cert_file,
-        ssl_keyfile=settings.tls_key_file,
+        http=GuardedProtocol,
+        ws="none",
+        proxy_headers=False,  # who asks is decided by what the connection proves, not by what a header says
         log_config=None,
         log_level=settings.log_level,
         lifespan="on",
@@ -37,12 +58,36 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds / 2)),
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The server raises the signal again once it has shut down: this is what it then meets.
-        signal.signal(number, _already_handled)
-    server = _BoundedServer(config, settings.shutdown_seconds)
-    server.run()
-    log.info("stopped")
+    context = _tls(app, settings)
+    if context is not None:
+
+        async def check() -> None:
+            context.refresh(retry=True)
+
+        config.ssl_context_factory = lambda _config, _default: context
+        config.callback_notify = check
+        config.timeout_notify = TLS_CHECK_SECONDS
+    return config
+
+
+def _config_or_exit(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    try:
+        return server_config(app, settings)
+    except ConfigurationError as error:
+        log.critical("cannot serve", reason=str(error))
+        raise SystemExit(EXIT_USAGE) from None
+
+
+def _tls(app: FastAPI, settings: ServiceSettings) -> ReloadingContext | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return server_context(
+        cert_file=settings.tls_cert_file,
+        key_file=settings.tls_key_file,
+        client_ca_file=settings.tls_client_ca_file,
+        authorities=app.state.client_authorities,
+        gauges=TlsGauges(app.state.registry),
+    )
 
 
 class _BoundedServer(uvicorn.Server):

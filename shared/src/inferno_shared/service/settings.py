@@ -2,17 +2,31 @@
 
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "INFERNO_"
 EXIT_USAGE = 2
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Authorization = Literal["none", "kubernetes", "certificate"]
+ANY_NAME = "*"
+FILES = ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
+
+
+def _listed(value: object) -> object:
+    """Return the words of a comma-separated list."""
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class ServiceSettings(BaseSettings):
@@ -31,6 +45,38 @@ class ServiceSettings(BaseSettings):
         None, description="Server certificate (PEM chain); with it the service speaks HTTPS only"
     )
     tls_key_file: Path | None = Field(None, description="Private key (PEM) of the server certificate")
+    tls_client_ca_file: Path | None = Field(
+        None,
+        description="Authorities (PEM) of the client certificates that callers may show; one that they did "
+        "not sign fails the connection. This and the two files above are read again when they change",
+    )
+    service_authorization: Authorization = Field(
+        "none",
+        description="Who may call the service: none (everybody who reaches it), kubernetes (bearer token "
+        "checked by TokenReview, then SubjectAccessReview of verb and path), certificate (client certificate "
+        "with an allowed name)",
+    )
+    metrics_authorization: Authorization = Field(
+        "none",
+        description="Who may read /metrics: none, kubernetes (token of the API server's own audience, as "
+        "Prometheus has; verb get on the non-resource URL /metrics), certificate",
+    )
+    allowed_client_names: Names = Field(
+        (),
+        description="With certificate: common, DNS or URI names of certificates that are admitted, separated "
+        "by commas; * admits every certificate of the authorities",
+    )
+    token_audience: str = Field(
+        "inferno-autoscaler",
+        description="With kubernetes: audience of the tokens of callers (not of /metrics); empty: the API "
+        "server's own",
+    )
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        64, description="Requests under way at once; one more is answered with 503 and Retry-After"
+    )
+    request_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        300, description="Time that a request may take, its body included; then it is answered with 503"
+    )
     max_body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = Field(
         32 * 2**20, description="Largest request body accepted; a larger one is answered with 413"
     )
@@ -44,13 +90,52 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 f"set both {PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE to serve HTTPS, or neither"
             )
-        for name in ("tls_cert_file", "tls_key_file"):
+        for name in FILES:
             file = getattr(self, name)
             if file is not None and not file.is_file():
                 raise ValueError(
                     f"{PREFIX}{name.upper()}={file}: there is no such file; mount it or correct the path"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _authorization_has_what_it_needs(self) -> Self:
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError(
+                f"{PREFIX}TLS_CLIENT_CA_FILE needs HTTPS: set {PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE"
+            )
+        if "certificate" in (self.service_authorization, self.metrics_authorization):
+            if self.tls_client_ca_file is None:
+                raise ValueError(
+                    f"authorization by certificate needs {PREFIX}TLS_CLIENT_CA_FILE: set it to the "
+                    "authorities of the callers' certificates"
+                )
+            if not self.allowed_client_names:
+                raise ValueError(
+                    f"authorization by certificate needs {PREFIX}ALLOWED_CLIENT_NAMES: set it to the "
+                    f"callers' names, or to {ANY_NAME} for every certificate of the authorities"
+                )
+        return self
+
+    def exposure(self) -> Iterator[str]:
+        """Yield what anyone on the network could do to this service, each with the remedy."""
+        if is_loopback_host(self.host):
+            return
+        if self.tls_cert_file is None:
+            yield (
+                f"listening on {self.host} without TLS: what is asked and answered can be read and changed "
+                f"on the way; set {PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE"
+            )
+        if self.service_authorization == "none":
+            yield (
+                f"listening on {self.host} without authorization: everybody who reaches port {self.port} may "
+                f"call the service; set {PREFIX}SERVICE_AUTHORIZATION"
+            )
+        if self.metrics_authorization == "none":
+            yield (
+                f"listening on {self.host} with open metrics: everybody who reaches port {self.port} may "
+                f"read /metrics; set {PREFIX}METRICS_AUTHORIZATION"
+            )
 
 
 T = TypeVar("T", bound=ServiceSettings)
@@ -75,6 +160,14 @@ def load_settings(cls: type[T], **overrides: Any) -> T:  # noqa: ANN401 - each f
     except ValidationError as error:
         sys.stderr.writelines(f"{line}\n" for line in _complaints(cls, error))
         raise SystemExit(EXIT_USAGE) from None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether only this machine reaches `host`."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def settings_table(*classes: type[ServiceSettings]) -> list[SettingRow]:
@@ -127,4 +220,4 @@ def _shown_default(field: FieldInfo) -> str:
         return ""
     if isinstance(default, bool):
         return str(default).lower()
-    return str(default)
+    return ",".join(default) if isinstance(default, tuple) else str(default)

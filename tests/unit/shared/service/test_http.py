@@ -99,8 +99,9 @@ async def test_the_error_carries_the_status_and_what_the_other_side_says(
 
 
 def test_a_certificate_authority_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    absent, nonsense = tmp_path / "absent.pem", tmp_path / "nonsense.pem"
+    absent, nonsense, garbled = (tmp_path / f"{name}.pem" for name in ("absent", "nonsense", "garbled"))
     nonsense.write_text("not a certificate")
-    for file in (absent, nonsense):
+    garbled.write_text("-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n")
+    for file in (absent, nonsense, garbled):
         with pytest.raises(ConfigurationError, match=f"{file.name} cannot be used as certificate authority"):
             http_client(base_url="https://x", timeout_seconds=1, ca_file=file)

@@ -171,3 +171,50 @@ def test_a_wrong_setting_ends_the_start_with_2_and_without_a_traceback() -> None
         "INFERNO_PORT",
         "INFERNO_SHUTDOWN_SECONDS",
     ]
+
+
+def test_a_service_that_is_open_to_the_network_says_so_at_the_start() -> None:
+    with running(host="0.0.0.0") as (service, _):
+        assert service.end(signal.SIGTERM) == 0
+    warnings = [line["msg"] for line in service.lines if line["level"] == "warning"]
+    assert [it.rpartition("set ")[2] for it in warnings] == [
+        "INFERNO_TLS_CERT_FILE and INFERNO_TLS_KEY_FILE",
+        "INFERNO_SERVICE_AUTHORIZATION",
+        "INFERNO_METRICS_AUTHORIZATION",
+    ]
+
+
+def test_on_loopback_there_is_nothing_to_warn_of() -> None:
+    with running() as (service, _):
+        assert service.end(signal.SIGTERM) == 0
+    assert [line for line in service.lines if line["level"] == "warning"] == []
+
+
+def test_a_certificate_that_cannot_be_used_ends_the_start_with_2_and_a_sentence(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    key.write_text("broken")
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={
+            **os.environ,
+            "INFERNO_PORT": "0",
+            "INFERNO_TLS_CERT_FILE": str(certificate),
+            "INFERNO_TLS_KEY_FILE": str(key),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    (line,) = map(json.loads, ended.stderr.splitlines())
+    assert line["msg"] == "cannot serve"
+    assert line["reason"].startswith(f"{certificate} and {key} cannot be used as certificate and key")
+
+
+def test_a_bad_request_line_does_not_show_its_secret_in_the_log() -> None:
+    with running() as (service, url):
+        _ignore_failure(f"{url}/nothing?token=s3cret")
+        service.wait_for("request")
+        assert service.end(signal.SIGTERM) == 0
+    assert "s3cret" not in json.dumps(service.lines)

@@ -79,3 +79,59 @@ def test_the_table_lists_each_variable_once() -> None:
     assert SettingRow("INFERNO_UNLIMITED", "true", "Ignore limits") in table
     assert next(row for row in table if row.variable == "INFERNO_COLLECTOR_URL").default == "(required)"
     assert all(row.description for row in table)
+
+
+def test_authorization_by_certificate_needs_authorities_and_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {name: tmp_path / name for name in ("tls_cert_file", "tls_key_file", "tls_client_ca_file")}
+    for file in files.values():
+        file.write_text("pem")
+    (no_authorities,) = complaints(capsys, collector_url="u", service_authorization="certificate")
+    assert no_authorities == (
+        "authorization by certificate needs INFERNO_TLS_CLIENT_CA_FILE: set it to the authorities of the "
+        "callers' certificates"
+    )
+    (no_names,) = complaints(capsys, collector_url="u", metrics_authorization="certificate", **files)
+    assert no_names == (
+        "authorization by certificate needs INFERNO_ALLOWED_CLIENT_NAMES: set it to the callers' names, or "
+        "to * for every certificate of the authorities"
+    )
+    assert complaints(capsys, collector_url="u", tls_client_ca_file=files["tls_client_ca_file"]) == [
+        "INFERNO_TLS_CLIENT_CA_FILE needs HTTPS: set INFERNO_TLS_CERT_FILE and INFERNO_TLS_KEY_FILE"
+    ]
+
+
+def test_names_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERNO_ALLOWED_CLIENT_NAMES", "actuator, spiffe://c/ns/collector,")
+    assert load_settings(ServiceSettings).allowed_client_names == ("actuator", "spiffe://c/ns/collector")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
+def test_an_open_service_on_loopback_exposes_nothing(host: str) -> None:
+    assert list(ServiceSettings(host=host).exposure()) == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "inferno.example.com", "127.example.com"])
+def test_an_open_service_beyond_loopback_says_what_is_open_and_how_to_close_it(host: str) -> None:
+    exposed = list(ServiceSettings(host=host).exposure())
+    assert [line.rpartition("set ")[2] for line in exposed] == [
+        "INFERNO_TLS_CERT_FILE and INFERNO_TLS_KEY_FILE",
+        "INFERNO_SERVICE_AUTHORIZATION",
+        "INFERNO_METRICS_AUTHORIZATION",
+    ]
+    assert all(host in line for line in exposed)
+
+
+def test_a_secured_service_exposes_nothing(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    for file in (certificate, key):
+        file.write_text("pem")
+    secured = ServiceSettings(
+        host="0.0.0.0",
+        tls_cert_file=certificate,
+        tls_key_file=key,
+        service_authorization="kubernetes",
+        metrics_authorization="kubernetes",
+    )
+    assert list(secured.exposure()) == []
