@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from inferno_actuator.cluster import INTERVAL_KEY, SETTINGS_CONFIG_MAP, Cluster
+from inferno_actuator.rails import RailLimits, Step
 from inferno_shared.kubernetes import (
     ConfigMap,
     KubernetesClient,
@@ -85,3 +86,35 @@ def test_an_object_on_its_way_out_is_not_known_and_a_malformed_one_is(cluster: F
     cluster._variants._malformed["llm-d-sim", "broken"] = "spec.modelID: must be a text"
     (broken,) = cluster.known().values()
     assert broken.malformed == "spec.modelID: must be a text"
+
+
+def test_the_limits_of_the_rails_are_read_live_and_nonsense_leaves_the_last_ones(cluster: Filled) -> None:
+    assert cluster.rail_limits() == RailLimits()
+    cluster.put_config(
+        MAX_SCALE_UP="4", MAX_SCALE_DOWN="50%", SCALE_DOWN_STABILIZATION="5m", SCALE_DOWN_MARGIN="10%"
+    )
+    strict = RailLimits(
+        step_up=Step(replicas=4),
+        step_down=Step(percent=50),
+        stabilization_seconds=300,
+        scale_down_margin=0.1,
+    )
+    assert cluster.rail_limits() == strict
+    cluster.put_config(
+        MAX_SCALE_UP="four", MAX_SCALE_DOWN="-1", SCALE_DOWN_STABILIZATION="soon", SCALE_DOWN_MARGIN="much"
+    )
+    assert cluster.rail_limits() == strict
+    told = [problem.message for problem in cluster.problems() if problem.reason == "InvalidConfiguration"]
+    assert len(told) == 4
+    assert told[0] == "MAX_SCALE_UP: 'four' is not a step: write it like 4, 50% or none; 4 stays in force"
+
+
+def test_an_emptied_config_map_is_an_accident_and_a_key_taken_out_is_a_choice(cluster: Filled) -> None:
+    cluster.put_config(GLOBAL_OPT_INTERVAL="10s", MAX_SCALE_UP="4")
+    assert cluster.rail_limits().step_up == Step(replicas=4)
+    assert cluster.interval_seconds() == 10
+    cluster.put_config()
+    assert cluster.rail_limits().step_up == Step(replicas=4)
+    assert cluster.interval_seconds() == 10
+    cluster.put_config(MAX_SCALE_UP="4")
+    assert cluster.interval_seconds() == 60

@@ -4,8 +4,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from builders import a_snapshot, a_variant
-from inferno_actuator import gauges
-from inferno_actuator.gauges import Gauges, MetricName
+from inferno_actuator import metric_names
+from inferno_actuator.gauges import Gauges, Shown
+from inferno_actuator.metric_names import MetricName
 from inferno_actuator.triggers import Trigger
 from unit.actuator.world import SEED_KEY, World, a_plan, an_allocation
 
@@ -60,7 +61,7 @@ async def test_no_series_is_exported_twice_however_many_cycles_ran() -> None:
 
 
 def test_every_metric_is_named_once_and_by_convention() -> None:
-    metrics = [value for value in vars(gauges).values() if isinstance(value, MetricName)]
+    metrics = [value for value in vars(metric_names).values() if isinstance(value, MetricName)]
     names = [metric.name for metric in metrics]
     assert len(names) == len(set(names))
     assert all(name.startswith("inferno_") for name in names)
@@ -77,7 +78,7 @@ def test_a_plan_without_limits_exports_no_limit() -> None:
     snapshot = a_snapshot()
     plan = a_plan(snapshot)
     unlimited = [c.model_copy(update={"limit": None}) for c in plan.capacity]
-    shown = gauges.Shown(capacity=tuple(unlimited), planned_at=1_000.0)
+    shown = Shown(capacity=tuple(unlimited), planned_at=1_000.0)
     world = World()
     world.gauges.show(shown)
     assert world.series("inferno_gpus_limit") == []

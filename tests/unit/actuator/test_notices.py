@@ -1,8 +1,9 @@
 """Events: once when a problem begins, once when it ends, and for each change of what is desired."""
 
 from builders import a_snapshot, a_variant
-from inferno_actuator.conditions import failure_verdict, merge, verdicts
+from inferno_actuator.conditions import merge
 from inferno_actuator.notices import NoticeType, change_notices, condition_notices
+from inferno_actuator.verdicts import failure_verdict, verdicts
 from inferno_shared.contracts import PlanReason
 from unit.actuator.world import NOON, a_held_allocation, a_known, a_plan, an_allocation, decided, persisted
 

@@ -17,6 +17,7 @@ from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.loop import Limits, Loop
+from inferno_actuator.rails import RailLimits
 from inferno_actuator.timings import Timings
 from inferno_shared.contracts import (
     Allocation,
@@ -172,6 +173,7 @@ class Statuses:
     conflicts: int = 0
     hang: bool = False
     before_read: Callable[[Key], None] | None = None
+    rails: RailLimits = field(default_factory=RailLimits)
 
     def add(self, key: Key = SEED_KEY, *, uid: str = "u1", status: JsonObject | None = None) -> None:
         metadata = {"namespace": key[0], "name": key[1], "uid": uid, "generation": 7}
@@ -223,6 +225,9 @@ class Statuses:
 
     def interval_seconds(self) -> float:
         return 60.0
+
+    def rail_limits(self) -> RailLimits:
+        return self.rails
 
     def status(self, key: Key = SEED_KEY) -> JsonObject:
         status: JsonObject = self.objects[key]["status"]

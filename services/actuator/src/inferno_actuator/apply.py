@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from inferno_actuator.conditions import failure_verdict, verdicts
 from inferno_actuator.decisions import Decision
 from inferno_actuator.known import KnownVariant
 from inferno_actuator.notices import Notice, change_notices, condition_notices
 from inferno_actuator.status import Prices, is_due, render, render_failure
+from inferno_actuator.verdicts import failure_verdict, verdicts
 from inferno_shared.errors import KubernetesError
 from inferno_shared.kubernetes import VARIANT_AUTOSCALINGS, EventType, ObjectReference, Resource
 

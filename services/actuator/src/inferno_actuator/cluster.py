@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from typing import Final
 
-import structlog
-
-from inferno_actuator.durations import parse_interval_seconds
+from inferno_actuator.durations import parse_interval_seconds, parse_window_seconds
 from inferno_actuator.known import Key, KnownVariant
+from inferno_actuator.live import LiveValue
+from inferno_actuator.rails import RailLimits, Step, parse_share, parse_step
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import (
     CONFIG_MAPS,
@@ -25,9 +25,12 @@ from inferno_shared.kubernetes import (
 
 SETTINGS_CONFIG_MAP: Final = "inferno-autoscaler-variantautoscaling-config"
 INTERVAL_KEY: Final = "GLOBAL_OPT_INTERVAL"
+STEP_UP_KEY: Final = "MAX_SCALE_UP"
+STEP_DOWN_KEY: Final = "MAX_SCALE_DOWN"
+STABILIZATION_KEY: Final = "SCALE_DOWN_STABILIZATION"
+MARGIN_KEY: Final = "SCALE_DOWN_MARGIN"
 WATCHED_CONFIG_MAPS: Final = (SETTINGS_CONFIG_MAP, "accelerator-unit-costs", "service-classes-config")
-
-log = structlog.stdlib.get_logger(__name__)
+_DEFAULTS: Final = RailLimits()
 
 
 class Cluster:
@@ -55,9 +58,20 @@ class Cluster:
         self._config_maps: ResourceCache[ConfigMap] = ResourceCache(
             client, CONFIG_MAPS, parse_config_map, namespace=namespace, on_change=on_write
         )
-        self._interval_seconds = default_interval_seconds
-        self._interval_text: str | None = None
-        self._interval_problem: Problem | None = None
+        self._interval = LiveValue(
+            INTERVAL_KEY, parse_interval_seconds, default_interval_seconds, show=lambda s: f"{s:g} s"
+        )
+        self._step_up = LiveValue(STEP_UP_KEY, parse_step, _DEFAULTS.step_up, show=_step_words)
+        self._step_down = LiveValue(STEP_DOWN_KEY, parse_step, _DEFAULTS.step_down, show=_step_words)
+        self._stabilization = LiveValue(
+            STABILIZATION_KEY,
+            parse_window_seconds,
+            _DEFAULTS.stabilization_seconds,
+            show=lambda s: f"{s:g} s",
+        )
+        self._margin = LiveValue(
+            MARGIN_KEY, parse_share, _DEFAULTS.scale_down_margin, show=lambda share: f"{share:.1%}"
+        )
 
     async def run(self) -> None:
         """Keep the caches current until cancelled."""
@@ -83,7 +97,8 @@ class Cluster:
             for what, cache in caches
             if cache.problem
         ]
-        return [*found, self._interval_problem] if self._interval_problem else found
+        values = (self._interval, self._step_up, self._step_down, self._stabilization, self._margin)
+        return found + [value.problem for value in values if value.problem]
 
     def known(self) -> Mapping[Key, KnownVariant]:
         """Every VariantAutoscaling that is not on its way out, readable or not."""
@@ -104,21 +119,20 @@ class Cluster:
 
     def interval_seconds(self) -> float:
         """How often the loop runs, as the ConfigMap says now; the last usable value when it says nonsense."""
-        text = self._config(SETTINGS_CONFIG_MAP).get(INTERVAL_KEY)
-        if text is None or text == self._interval_text:
-            return self._interval_seconds
-        self._interval_text = text
-        try:
-            self._interval_seconds = parse_interval_seconds(text)
-            self._interval_problem = None
-        except ValueError as error:
-            self._interval_problem = Problem(
-                subject=f"ConfigMap {self._namespace}/{SETTINGS_CONFIG_MAP}",
-                reason="InvalidConfiguration",
-                message=f"{INTERVAL_KEY}: {error}; {self._interval_seconds:g} s stays in force",
-            )
-            log.warning("interval not usable", why=self._interval_problem.message)
-        return self._interval_seconds
+        return self._interval.read(*self._settings())
+
+    def rail_limits(self) -> RailLimits:
+        """How far the guard rails let a plan go, as the ConfigMap says now."""
+        data, where = self._settings()
+        return RailLimits(
+            step_up=self._step_up.read(data, where),
+            step_down=self._step_down.read(data, where),
+            stabilization_seconds=self._stabilization.read(data, where),
+            scale_down_margin=self._margin.read(data, where),
+        )
+
+    def _settings(self) -> tuple[Mapping[str, str], str]:
+        return self._config(SETTINGS_CONFIG_MAP), f"ConfigMap {self._namespace}/{SETTINGS_CONFIG_MAP}"
 
     def fingerprint(self) -> Hashable:
         """What a plan depends on and people change: variants' specs and labels, ConfigMaps' content."""
@@ -137,3 +151,7 @@ class Cluster:
 
 def _items(mapping: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(mapping.items())
+
+
+def _step_words(step: Step | None) -> str:
+    return "none" if step is None else str(step)

@@ -1,7 +1,7 @@
-"""Decides the three conditions of a VariantAutoscaling: what was found, what was measured, what was decided.
+"""The vocabulary of conditions, and how a cycle's verdicts become `.status.conditions`.
 
-A verdict of None means that this cycle says nothing about it: the condition stays as it was. A condition's
-lastTransitionTime moves only when its status does, so that `kubectl describe` tells since when.
+What a cycle says nothing about stays as it was. A condition's lastTransitionTime moves only when its status
+does, so that `kubectl describe` tells since when.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from inferno_actuator.decisions import Decision, Doubt
-from inferno_actuator.known import Desired, counted
-from inferno_shared.contracts import Load, LoadState, Outcome, PlanReason, Problem, Variant
+from inferno_actuator.ruling import Rail
 
 _MAX_MESSAGE_CHARACTERS: Final = 2_000
 
@@ -23,10 +21,11 @@ class ConditionType(StrEnum):
     TARGET_RESOLVED = "TargetResolved"
     METRICS_AVAILABLE = "MetricsAvailable"
     OPTIMIZATION_READY = "OptimizationReady"
+    GUARDED = "Guarded"
 
 
 class ConditionReason(StrEnum):
-    """Every reason that a condition can have."""
+    """Every reason that a condition can have; `Guarded` has the names of the rails as well."""
 
     TARGET_FOUND = "TargetFound"
     TARGET_NOT_FOUND = "TargetNotFound"
@@ -40,69 +39,24 @@ class ConditionReason(StrEnum):
     INVALID_CONFIGURATION = "InvalidConfiguration"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     INFEASIBLE_SLO = "InfeasibleSLO"
-
-
-_METRICS_REASONS: Final = (
-    ConditionReason.PROMETHEUS_ERROR,
-    ConditionReason.METRICS_MISSING,
-    ConditionReason.METRICS_STALE,
-)
-_READY_REASON_OF_HELD: Final[Mapping[PlanReason | Doubt, ConditionReason]] = {
-    PlanReason.UNKNOWN_LOAD: ConditionReason.METRICS_UNAVAILABLE,
-    PlanReason.INFEASIBLE_SLO: ConditionReason.INFEASIBLE_SLO,
-    PlanReason.INVALID_CONFIGURATION: ConditionReason.INVALID_CONFIGURATION,
-    PlanReason.INSUFFICIENT_CAPACITY: ConditionReason.INSUFFICIENT_CAPACITY,
-    Doubt.MISSING_FROM_PLAN: ConditionReason.OPTIMIZATION_FAILED,
-    Doubt.INVALID_PLAN: ConditionReason.OPTIMIZATION_FAILED,
-    Doubt.NOT_IN_SNAPSHOT: ConditionReason.METRICS_UNAVAILABLE,
-    Doubt.METRICS_MISSING: ConditionReason.METRICS_UNAVAILABLE,
-    Doubt.METRICS_STALE: ConditionReason.METRICS_UNAVAILABLE,
-    Doubt.PROMETHEUS_ERROR: ConditionReason.METRICS_UNAVAILABLE,
-    Doubt.TARGET_NOT_FOUND: ConditionReason.INVALID_CONFIGURATION,
-    Doubt.INVALID_CONFIGURATION: ConditionReason.INVALID_CONFIGURATION,
-}
+    PLAN_FOLLOWED = "PlanFollowed"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What this cycle says about one condition."""
+    """What this cycle says about one condition.
+
+    Args:
+        routine: neither status of it is a problem, so that no Warning comes of it.
+        quiet: not worth a condition of its own; it only ends one that is there.
+    """
 
     type: ConditionType
     met: bool
-    reason: ConditionReason
+    reason: ConditionReason | Rail
     message: str
-
-
-def verdicts(decision: Decision) -> tuple[Verdict, ...]:
-    """The conditions that this decision has something to say about, in order."""
-    found = (_target(decision), _metrics(decision), _ready(decision))
-    return tuple(verdict for verdict in found if verdict is not None)
-
-
-def failure_message(failure: str, desired: Desired | None, *, exported: bool) -> str:
-    """The sentence about a cycle that failed: what failed, what that means here, and that it mends itself.
-
-    Args:
-        failure: names the stage and the error.
-        desired: what was last decided; None when nothing was.
-        exported: whether that is still exported, its plan being young enough.
-    """
-    if desired is None:
-        return f"{failure}; nothing was decided before; the loop tries again by itself"
-    meaning = f"desired stays at {counted(desired.replicas)} on {desired.accelerator}"
-    if not exported:
-        meaning += ", not exported for lack of a recent plan: an HPA holds what runs"
-    return f"{failure}; {meaning}; the loop tries again by itself"
-
-
-def failure_verdict(message: str) -> Verdict:
-    """What a cycle that failed says of a variant."""
-    return Verdict(
-        ConditionType.OPTIMIZATION_READY,
-        met=False,
-        reason=ConditionReason.OPTIMIZATION_FAILED,
-        message=message,
-    )
+    routine: bool = False
+    quiet: bool = False
 
 
 def merge(
@@ -119,6 +73,8 @@ def merge(
     existing = {condition["type"]: condition for condition in _readable(previous)}
     merged = dict(existing)
     for verdict in found:
+        if verdict.quiet and verdict.type not in existing:
+            continue
         merged[verdict.type] = _rendered(verdict, existing.get(verdict.type), generation, now)
     ours = [str(type_) for type_ in ConditionType if type_ in merged]
     return [merged[type_] for type_ in [*ours, *(other for other in merged if other not in ours)]]
@@ -148,100 +104,3 @@ def _rendered(
         "observedGeneration": generation,
         "lastTransitionTime": since or timestamp(now),
     }
-
-
-def _target(decision: Decision) -> Verdict | None:
-    if variant := decision.variant:
-        return Verdict(
-            ConditionType.TARGET_RESOLVED,
-            met=True,
-            reason=ConditionReason.TARGET_FOUND,
-            message=_target_words(variant),
-        )
-    if decision.reason is Doubt.TARGET_NOT_FOUND:
-        return Verdict(
-            ConditionType.TARGET_RESOLVED,
-            met=False,
-            reason=ConditionReason.TARGET_NOT_FOUND,
-            message=decision.message,
-        )
-    return None
-
-
-def _target_words(variant: Variant) -> str:
-    target = variant.scale_target
-    kind, name = (target.kind, target.name) if target else ("Deployment", variant.name)
-    current = variant.current
-    has = f"{counted(current.replicas)}, {current.ready_replicas} ready"
-    return f"{kind} {variant.namespace}/{name} has {has}"
-
-
-def _metrics(decision: Decision) -> Verdict | None:
-    problem = _metrics_problem(decision.problems)
-    load = decision.variant.load if decision.variant else None
-    if load is not None and load.state is not LoadState.UNKNOWN:
-        return Verdict(
-            ConditionType.METRICS_AVAILABLE,
-            met=True,
-            reason=ConditionReason.METRICS_FOUND,
-            message=_load_words(load),
-        )
-    if load is None and problem is None:
-        return None
-    return Verdict(
-        ConditionType.METRICS_AVAILABLE,
-        met=False,
-        reason=ConditionReason(problem.reason) if problem else ConditionReason.METRICS_MISSING,
-        message=_unmeasured_words(decision, problem, load),
-    )
-
-
-def _metrics_problem(problems: Sequence[Problem]) -> Problem | None:
-    return next((p for reason in _METRICS_REASONS for p in problems if p.reason == reason), None)
-
-
-def _load_words(load: Load) -> str:
-    source = f" (source: {load.source})" if load.source else ""
-    span = f" over {load.window_seconds:.0f} s" if load.window_seconds else ""
-    if load.state is LoadState.IDLE:
-        return f"Fresh samples{span}, no requests arrive{source}"
-    return (
-        f"{load.arrival_rate_rpm or 0:.2f} requests/min{span}, {load.input_tokens or 0:.0f} input and "
-        f"{load.output_tokens or 0:.0f} output tokens each{source}"
-    )
-
-
-def _unmeasured_words(decision: Decision, problem: Problem | None, load: Load | None) -> str:
-    if problem is not None:
-        return problem.message
-    if load is not None and load.message:
-        return load.message
-    model = decision.variant.model if decision.variant else "this model"
-    return f"No usable samples of model {model}: check that its pods are scraped and serve spec.modelID"
-
-
-def _ready(decision: Decision) -> Verdict:
-    reason = _ready_reason(decision)
-    return Verdict(
-        ConditionType.OPTIMIZATION_READY,
-        met=reason is ConditionReason.OPTIMIZATION_SUCCEEDED,
-        reason=reason,
-        message=_with_warnings(decision, reason),
-    )
-
-
-def _ready_reason(decision: Decision) -> ConditionReason:
-    if decision.held or decision.reason is Doubt.TARGET_NOT_FOUND:
-        return _READY_REASON_OF_HELD.get(decision.reason, ConditionReason.OPTIMIZATION_FAILED)
-    outcome = decision.allocation.outcome if decision.allocation else None
-    if outcome in (Outcome.PARTIAL, Outcome.UNSERVED):
-        return ConditionReason.INSUFFICIENT_CAPACITY
-    return ConditionReason.OPTIMIZATION_SUCCEEDED
-
-
-def _with_warnings(decision: Decision, reason: ConditionReason) -> str:
-    """The message, followed by what the collector or the optimizer warns of although it went well."""
-    if reason is not ConditionReason.OPTIMIZATION_SUCCEEDED:
-        return decision.message
-    said = (problem.message for problem in decision.problems if problem.reason not in _METRICS_REASONS)
-    return "; note: ".join([decision.message, *said])

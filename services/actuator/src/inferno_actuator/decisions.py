@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from inferno_actuator.known import Desired, Key, KnownVariant, counted
+from inferno_actuator.ruling import Ruling
 from inferno_shared.contracts import Allocation, Outcome, Plan, PlanReason, Problem, Snapshot, Variant
 
 
@@ -59,6 +60,7 @@ class Decision:
         reason: a `PlanReason` or a `Doubt`.
         planned_at: monotonic time of the plan behind `desired`; None when no plan of this process is.
         problems: what the collector and the optimizer have to say about it.
+        rulings: what the guard rails changed of the plan, in order.
     """
 
     known: KnownVariant
@@ -71,6 +73,7 @@ class Decision:
     message: str
     planned_at: float | None
     problems: tuple[Problem, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -81,6 +84,13 @@ class Decision:
     def current_replicas(self) -> int | None:
         """Replicas that the scale target has now; None when the snapshot does not say."""
         return self.variant.current.replicas if self.variant else None
+
+    @property
+    def planned_replicas(self) -> int | None:
+        """Replicas before any guard rail."""
+        if self.rulings:
+            return self.rulings[0].wanted
+        return self.desired.replicas if self.desired else None
 
     @property
     def direction(self) -> Direction | None:

@@ -35,3 +35,17 @@ def parse_interval_seconds(text: str) -> float:
     if not MIN_INTERVAL_SECONDS <= seconds <= MAX_INTERVAL_SECONDS:
         raise ValueError(f"{text!r} is outside 1s to 24h")
     return seconds
+
+
+def parse_window_seconds(text: str) -> float:
+    """Seconds of a time window; `none` and `0` are none.
+
+    Raises:
+        ValueError: not a duration, or above one day.
+    """
+    if text.strip().lower() in ("", "0", "none", "off"):
+        return 0.0
+    seconds = parse_duration_seconds(text)
+    if seconds > MAX_INTERVAL_SECONDS:
+        raise ValueError(f"{text!r} is above 24h")
+    return seconds

@@ -1,8 +1,9 @@
 """Puts a decision into words, for `GET /plan/{namespace}/{name}` and whoever reads it at night."""
 
-from inferno_actuator.conditions import verdicts
+from inferno_actuator.conditions import Verdict
 from inferno_actuator.decisions import Decision, Direction
 from inferno_actuator.known import counted
+from inferno_actuator.verdicts import verdicts
 from inferno_shared.contracts import Prediction, SloTarget, Variant
 
 
@@ -15,8 +16,10 @@ def headline(decision: Decision) -> str:
     if decision.desired is None:
         return f"{current} -> no desired replicas ({decision.reason}): {decision.message}"
     desired = decision.desired
+    rails = ", ".join(ruling.rail for ruling in decision.rulings)
+    guarded = f"; plan {decision.planned_replicas}, changed by {rails}" if rails else ""
     return (
-        f"{current} -> {counted(desired.replicas)} on {desired.accelerator} ({decision.reason}): "
+        f"{current} -> {counted(desired.replicas)} on {desired.accelerator} ({decision.reason}{guarded}): "
         f"{decision.message}"
     )
 
@@ -24,7 +27,9 @@ def headline(decision: Decision) -> str:
 def in_words(decision: Decision, target: SloTarget | None) -> list[str]:
     """Sentences: what it is, what was found and measured, what was decided and what is expected of it."""
     sentences = [] if decision.variant is None else [_identity(decision.variant, target)]
-    sentences += [f"{v.type} is {v.met} ({v.reason}): {v.message}." for v in verdicts(decision)]
+    sentences += [
+        f"{v.type} is {v.met} ({v.reason}): {v.message}." for v in verdicts(decision) if not v.quiet
+    ]
     sentences.append(f"Decision: {headline(decision)}.")
     if decision.direction is not None:
         before = decision.previous.replicas if decision.previous else decision.current_replicas
@@ -33,6 +38,10 @@ def in_words(decision: Decision, target: SloTarget | None) -> list[str]:
     if decision.allocation is not None and not decision.held:
         sentences.append(_expectation(decision.allocation.predicted))
     return [sentence for sentence in sentences if sentence]
+
+
+def _told(decision: Decision) -> list[Verdict]:
+    return [verdict for verdict in verdicts(decision) if not verdict.quiet]
 
 
 def _identity(variant: Variant, target: SloTarget | None) -> str:

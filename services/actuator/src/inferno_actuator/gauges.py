@@ -1,4 +1,4 @@
-"""What `/metrics` and the external metrics API export: each metric's name once, one vocabulary of labels.
+"""What `/metrics` and the external metrics API export.
 
 One immutable `Shown` is swapped in as a whole, so that a scrape never mixes two cycles. What of it is shown
 is decided at the scrape, because a desired value has an age: when the plan behind it is older than
@@ -7,7 +7,7 @@ per variant: a variant that moved to another accelerator or was deleted has no o
 what it finds.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,73 +19,48 @@ from prometheus_client.registry import Collector
 from inferno_actuator.clock import Clock
 from inferno_actuator.decisions import Decision, Direction
 from inferno_actuator.known import Key
+from inferno_actuator.metric_names import (
+    ACCELERATOR,
+    CURRENT,
+    DESIRED,
+    DEVICE,
+    DIRECTION,
+    GPUS_LIMIT,
+    GPUS_USED,
+    GUARDED,
+    GUARDINGS,
+    HELD,
+    INFEASIBLE,
+    LEADER,
+    NAMESPACE,
+    PLAN_AGE,
+    PLAN_COST,
+    PLAN_MAX_AGE,
+    PLANNED,
+    PREDICTED_ITL,
+    PREDICTED_TTFT,
+    PROBLEMS,
+    RAIL,
+    RATIO,
+    REASON,
+    SCALINGS,
+    SNAPSHOT_AGE,
+    TARGET_ITL,
+    TARGET_TTFT,
+    VARIANT,
+    VARIANT_COST,
+    VARIANTS,
+    MetricName,
+)
+from inferno_actuator.ruling import Rail
 from inferno_shared.contracts import DeviceCapacity, PlanReason, SloTarget, Totals
 
-VARIANT: Final = "variant_name"
-NAMESPACE: Final = "namespace"
-ACCELERATOR: Final = "accelerator_type"
-DIRECTION: Final = "direction"
-REASON: Final = "reason"
-DEVICE: Final = "device"
-STAGE: Final = "stage"
-OUTCOME: Final = "outcome"
-RESULT: Final = "result"
-
-_PER_VARIANT: Final = (VARIANT, NAMESPACE, ACCELERATOR)
 _MS_PER_SECOND: Final = 1_000.0
-
-
-@dataclass(frozen=True, slots=True)
-class MetricName:
-    """Name, help and labels of one metric."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-
-
-DESIRED: Final = MetricName("inferno_desired_replicas", "Replicas that the plan wants", _PER_VARIANT)
-CURRENT: Final = MetricName("inferno_current_replicas", "Replicas of the scale target now", _PER_VARIANT)
-RATIO: Final = MetricName(
-    "inferno_desired_ratio", "Desired over current replicas; desired when current is 0", _PER_VARIANT
-)
-SCALINGS: Final = MetricName(
-    "inferno_replica_scaling_total",
-    "Changes of the desired replicas",
-    (VARIANT, NAMESPACE, DIRECTION, REASON),
-)
-PREDICTED_ITL: Final = MetricName(
-    "inferno_predicted_itl_seconds", "Inter-token latency that the plan predicts", _PER_VARIANT
-)
-PREDICTED_TTFT: Final = MetricName(
-    "inferno_predicted_ttft_seconds", "Time to first token that the plan predicts", _PER_VARIANT
-)
-TARGET_ITL: Final = MetricName("inferno_target_itl_seconds", "Inter-token latency promised", _PER_VARIANT)
-TARGET_TTFT: Final = MetricName("inferno_target_ttft_seconds", "Time to first token promised", _PER_VARIANT)
-VARIANT_COST: Final = MetricName(
-    "inferno_variant_cost_cents_per_hour", "Cost of the desired replicas of one variant", _PER_VARIANT
-)
-PLAN_COST: Final = MetricName("inferno_plan_cost_cents_per_hour", "Cost of all desired replicas")
-GPUS_USED: Final = MetricName("inferno_gpus_used", "Devices that the plan uses", (DEVICE,))
-GPUS_LIMIT: Final = MetricName("inferno_gpus_limit", "Devices that the plan may use", (DEVICE,))
-VARIANTS: Final = MetricName("inferno_variants", "VariantAutoscalings that the last plan decided on")
-INFEASIBLE: Final = MetricName("inferno_infeasible_variants", "Variants whose SLO no profile can meet")
-HELD: Final = MetricName("inferno_held_variants", "Variants that keep their replicas for lack of an answer")
-SNAPSHOT_AGE: Final = MetricName("inferno_snapshot_age_seconds", "Age of the snapshot behind the last plan")
-PLAN_AGE: Final = MetricName("inferno_plan_age_seconds", "Age of the last plan")
-PLAN_MAX_AGE: Final = MetricName("inferno_plan_max_age_seconds", "Age at which desired series disappear")
-PROBLEMS: Final = MetricName(
-    "inferno_problems", "Problems that collector and optimizer reported, by reason", (REASON,)
-)
-LEADER: Final = MetricName("inferno_leader", "1 when this process runs the loop")
-LOOP_DURATION: Final = MetricName("inferno_loop_duration_seconds", "Duration of one cycle", (OUTCOME,))
-STAGE_DURATION: Final = MetricName("inferno_stage_duration_seconds", "Duration of one stage", (STAGE,))
-STAGE_ERRORS: Final = MetricName("inferno_stage_errors_total", "Failures of a stage", (STAGE, REASON))
-STATUS_WRITES: Final = MetricName("inferno_status_writes_total", "Status writes by result", (RESULT,))
 
 _VARIANT_METRICS: Final = (
     DESIRED,
     CURRENT,
+    PLANNED,
     RATIO,
     PREDICTED_ITL,
     PREDICTED_TTFT,
@@ -101,6 +76,7 @@ _PLAN_METRICS: Final = (
     VARIANTS,
     INFEASIBLE,
     HELD,
+    GUARDED,
     PROBLEMS,
     PLAN_COST,
     GPUS_USED,
@@ -108,6 +84,7 @@ _PLAN_METRICS: Final = (
 )
 
 ScalingKey = tuple[Key, Direction, str]
+GuardingKey = tuple[Key, Rail]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +96,7 @@ class Shown:
         targets: promised latencies by variant.
         problems: how many there are, by reason.
         scalings: how often each variant's desired replicas changed, by direction and reason.
+        guardings: in how many cycles a guard rail changed each variant's plan, by rail.
         planned_at: monotonic time of the last plan; None before the first one.
         snapshot_taken_at: wall-clock time of the snapshot behind it.
         max_age_seconds: the age at which a desired value is not exported any more.
@@ -127,6 +105,7 @@ class Shown:
     decisions: tuple[Decision, ...] = ()
     targets: Mapping[Key, SloTarget] = field(default_factory=dict)
     scalings: Mapping[ScalingKey, int] = field(default_factory=dict)
+    guardings: Mapping[GuardingKey, int] = field(default_factory=dict)
     capacity: tuple[DeviceCapacity, ...] = ()
     totals: Totals | None = None
     problems: Mapping[str, int] = field(default_factory=dict)
@@ -161,6 +140,18 @@ def count_scalings(
     return counts
 
 
+def count_guardings(
+    before: Mapping[GuardingKey, int], decisions: Iterable[Decision]
+) -> Mapping[GuardingKey, int]:
+    """The counters after this cycle's rulings; those of variants that are gone are dropped."""
+    decided = {decision.key: decision for decision in decisions}
+    counts = {guarding: count for guarding, count in before.items() if guarding[0] in decided}
+    for key, decision in decided.items():
+        for ruling in decision.rulings:
+            counts[key, ruling.rail] = counts.get((key, ruling.rail), 0) + 1
+    return counts
+
+
 def variant_samples(shown: Shown) -> Mapping[MetricName, list[Sample]]:
     """The samples of every metric that has one series per variant."""
     samples: dict[MetricName, list[Sample]] = defaultdict(list)
@@ -187,6 +178,7 @@ def _values(
     if desired is None:
         return
     yield DESIRED, desired.replicas, desired.accelerator
+    yield PLANNED, decision.planned_replicas, desired.accelerator
     if variant is not None:
         yield RATIO, desired.replicas / (variant.current.replicas or 1), desired.accelerator
     if target is not None:
@@ -244,7 +236,8 @@ class Gauges(Collector):
         """Every family without values, so that a registry sees the names before there are any."""
         for metric in (*_VARIANT_METRICS, *_PLAN_METRICS):
             yield _family(metric, ())
-        yield CounterMetricFamily(SCALINGS.name, SCALINGS.help, labels=SCALINGS.labels)
+        for counter in (SCALINGS, GUARDINGS):
+            yield _counter(counter, ())
 
     def collect(self) -> Iterator[Metric]:
         """Every family, from one state and one reading of the clock."""
@@ -254,10 +247,20 @@ class Gauges(Collector):
             yield _family(metric, state.fresh(metric, now))
         for metric, samples in _plan_samples(state.shown, now, self._clock.now()):
             yield _family(metric, samples)
-        scalings = CounterMetricFamily(SCALINGS.name, SCALINGS.help, labels=SCALINGS.labels)
-        for ((namespace, name), direction, reason), count in state.shown.scalings.items():
-            scalings.add_metric([name, namespace, direction, reason], count)
-        yield scalings
+        yield _counter(
+            SCALINGS,
+            [
+                Sample({VARIANT: name, NAMESPACE: namespace, DIRECTION: direction, REASON: reason}, count)
+                for ((namespace, name), direction, reason), count in state.shown.scalings.items()
+            ],
+        )
+        yield _counter(
+            GUARDINGS,
+            [
+                Sample({VARIANT: name, NAMESPACE: namespace, RAIL: rail}, count)
+                for ((namespace, name), rail), count in state.shown.guardings.items()
+            ],
+        )
 
     def _current(self) -> "_State":
         return self._state if self._is_leading() else _State(Shown(), {})
@@ -276,6 +279,8 @@ def _plan_samples(shown: Shown, now: float, wall_now: datetime) -> Iterator[tupl
     infeasible = sum(d.reason is PlanReason.INFEASIBLE_SLO for d in shown.decisions)
     yield INFEASIBLE, [Sample({}, infeasible)]
     yield HELD, [Sample({}, sum(d.held for d in shown.decisions))]
+    rails = Counter(ruling.rail for decision in shown.decisions for ruling in decision.rulings)
+    yield GUARDED, [Sample({RAIL: rail}, rails[rail]) for rail in Rail]
     yield PROBLEMS, [Sample({REASON: reason}, count) for reason, count in shown.problems.items()]
     if not shown.is_fresh(shown.planned_at, now):
         return
@@ -288,6 +293,13 @@ def _plan_samples(shown: Shown, now: float, wall_now: datetime) -> Iterator[tupl
 
 def _family(metric: MetricName, samples: Iterable[Sample]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for sample in samples:
+        family.add_metric([sample.labels[label] for label in metric.labels], sample.value)
+    return family
+
+
+def _counter(metric: MetricName, samples: Iterable[Sample]) -> CounterMetricFamily:
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
     for sample in samples:
         family.add_metric([sample.labels[label] for label in metric.labels], sample.value)
     return family

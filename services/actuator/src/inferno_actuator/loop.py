@@ -16,16 +16,17 @@ import structlog
 from inferno_actuator.apply import Publisher, Update, WriteCounts, update_for, update_for_failure
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
-from inferno_actuator.conditions import failure_message
 from inferno_actuator.decisions import Decision, Decisions, decide
-from inferno_actuator.gauges import Gauges, Shown, count_scalings
+from inferno_actuator.gauges import Gauges, Shown, count_guardings, count_scalings
 from inferno_actuator.journal import Cycle, Journal, PlanInForce, reported
 from inferno_actuator.known import Key, KnownVariant
+from inferno_actuator.rails import Memory, RailLimits, guard
 from inferno_actuator.stages import FailureReason, Stage, StageError
 from inferno_actuator.status import Prices
 from inferno_actuator.timings import Timings
 from inferno_actuator.triggers import Trigger
 from inferno_actuator.turn import Turn
+from inferno_actuator.verdicts import failure_message
 from inferno_shared.contracts import Plan, Problem, SloTarget, Snapshot
 
 log = structlog.stdlib.get_logger(__name__)
@@ -40,6 +41,10 @@ class ClusterView(Protocol):
 
     def interval_seconds(self) -> float:
         """How often the loop runs."""
+        ...
+
+    def rail_limits(self) -> RailLimits:
+        """How far the guard rails let a plan go."""
         ...
 
 
@@ -85,6 +90,7 @@ class Loop:
         self._limits = limits
         self._clock = clock
         self._in_force: Mapping[Key, Decision] = {}
+        self._memory = Memory()
         self._turns = 0
 
     async def run_once(self, trigger: Trigger) -> Cycle:
@@ -105,6 +111,7 @@ class Loop:
     def stand_down(self) -> None:
         """Forget and export nothing: another process leads."""
         self._in_force = {}
+        self._memory = Memory()
         self._journal.in_force = None
         self._gauges.show(Shown())
 
@@ -119,12 +126,14 @@ class Loop:
             for key, decision in self._in_force.items()
             if key in known and decision.known.uid == known[key].uid
         }
+        self._memory = Memory({k: runs for k, runs in self._memory.by_key.items() if k in self._in_force})
         shown = self._gauges.shown
         self._gauges.show(
             replace(
                 shown,
                 decisions=tuple(d for d in shown.decisions if d.key in self._in_force),
                 scalings={s: count for s, count in shown.scalings.items() if s[0] in self._in_force},
+                guardings={g: count for g, count in shown.guardings.items() if g[0] in self._in_force},
             )
         )
 
@@ -146,7 +155,15 @@ class Loop:
             # The spec that was planned for is that of the turn's start; what is gone since then is gone.
             now_known = self._cluster.known()
             alive = {key: it for key, it in known.items() if key in now_known}
-            decisions = decide(plan, snapshot, alive, self._in_force, planned_at=self._clock.monotonic())
+            now = self._clock.monotonic()
+            decisions, self._memory = guard(
+                decide(plan, snapshot, alive, self._in_force, planned_at=now),
+                snapshot,
+                self._memory,
+                self._cluster.rail_limits(),
+                interval_seconds=self._cluster.interval_seconds(),
+                now=now,
+            )
         for namespace, name in decisions.unknown:
             self._timings.error(Stage.DECIDE, FailureReason.UNKNOWN_VARIANT)
             log.warning("plan has a variant that its snapshot has not", namespace=namespace, variant=name)
@@ -158,12 +175,13 @@ class Loop:
 
     def _put_in_force(self, plan: Plan, snapshot: Snapshot, decisions: Decisions) -> None:
         """From here on the HPA sees it."""
-        now, targets = self._clock.monotonic(), _targets(snapshot)
+        now, targets, shown = self._clock.monotonic(), _targets(snapshot), self._gauges.shown
         self._gauges.show(
             Shown(
                 decisions=tuple(decisions.by_key.values()),
                 targets=targets,
-                scalings=count_scalings(self._gauges.shown.scalings, decisions.by_key.values()),
+                scalings=count_scalings(shown.scalings, decisions.by_key.values()),
+                guardings=count_guardings(shown.guardings, decisions.by_key.values()),
                 capacity=tuple(plan.capacity),
                 totals=plan.totals,
                 problems=Counter(problem.reason for problem in reported(snapshot, plan)),

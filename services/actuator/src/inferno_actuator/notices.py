@@ -59,17 +59,20 @@ def condition_notices(previous: object, found: Iterable[Verdict]) -> tuple[Notic
     """
     before = _by_type(previous)
     broken = recovered = False
-    notices = []
+    notices: list[Notice] = []
     for verdict in found:
         status, reason = before.get(verdict.type, (None, None))
+        if verdict.routine:
+            notices += _routine_notices(verdict, known=(status, reason))
+            continue
         begins = not verdict.met and (status != "False" or reason != verdict.reason)
         ends = verdict.met and status == "False"
         consequence = broken if not verdict.met else recovered
         if begins and not consequence:
-            notices.append(Notice(NoticeType.WARNING, verdict.reason, verdict.message))
+            notices.append(Notice(NoticeType.WARNING, str(verdict.reason), verdict.message))
         elif ends and not consequence:
             message = f"Recovered from {reason}: {verdict.message}"
-            notices.append(Notice(NoticeType.NORMAL, verdict.reason, message))
+            notices.append(Notice(NoticeType.NORMAL, str(verdict.reason), message))
         broken, recovered = broken or not verdict.met, recovered or ends
     return tuple(notices)
 
@@ -79,3 +82,11 @@ def _by_type(conditions: object) -> Mapping[str, tuple[object, object]]:
         return {}
     readable: list[Mapping[str, Any]] = [c for c in conditions if isinstance(c, Mapping)]
     return {str(c.get("type")): (c.get("status"), c.get("reason")) for c in readable}
+
+
+def _routine_notices(verdict: Verdict, *, known: tuple[object, object]) -> list[Notice]:
+    """What is no problem is told when it begins or changes its reason, never as a warning."""
+    now = ("True" if verdict.met else "False", str(verdict.reason))
+    if verdict.quiet or known == now:
+        return []
+    return [Notice(NoticeType.NORMAL, str(verdict.reason), verdict.message)]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from inferno_actuator.conditions import failure_verdict, merge, timestamp, verdicts
+from inferno_actuator.conditions import merge, timestamp
 from inferno_actuator.decisions import Decision
+from inferno_actuator.verdicts import failure_verdict, verdicts
 from inferno_shared.contracts import Snapshot, Variant
 
 JsonObject = dict[str, Any]

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from inferno_actuator import gauges
-from inferno_actuator.gauges import MetricName
+from inferno_actuator import metric_names
+from inferno_actuator.metric_names import MetricName
 from inferno_actuator.stages import FailureReason, Stage
 
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -13,10 +13,10 @@ class Timings:
     """The loop's own histograms and counters, in the registry of one application."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._loop = _histogram(gauges.LOOP_DURATION, registry)
-        self._stages = _histogram(gauges.STAGE_DURATION, registry)
-        self._errors = _counter(gauges.STAGE_ERRORS, registry)
-        self._writes = _counter(gauges.STATUS_WRITES, registry)
+        self._loop = _histogram(metric_names.LOOP_DURATION, registry)
+        self._stages = _histogram(metric_names.STAGE_DURATION, registry)
+        self._errors = _counter(metric_names.STAGE_ERRORS, registry)
+        self._writes = _counter(metric_names.STATUS_WRITES, registry)
 
     def cycle(self, seconds: float, *, outcome: str) -> None:
         """One cycle took so long and ended so."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from inferno_actuator.decisions import Decision
 from inferno_actuator.explain import headline, in_words
 from inferno_actuator.journal import Cycle, PlanInForce
+from inferno_actuator.ruling import Ruling
 from inferno_shared.contracts import Allocation, Plan, Problem, SloTarget, Variant, WireModel
 
 
@@ -59,6 +60,20 @@ class CycleView(WireModel):
         )
 
 
+class RulingView(WireModel):
+    """One guard rail's intervention."""
+
+    rail: str
+    wanted: int = Field(description="Replicas before it")
+    allowed: int = Field(description="Replicas after it")
+    message: str
+
+    @classmethod
+    def of(cls, ruling: Ruling) -> "RulingView":
+        """The view of a ruling."""
+        return cls(rail=ruling.rail, wanted=ruling.wanted, allowed=ruling.allowed, message=ruling.message)
+
+
 class VariantView(WireModel):
     """The decision for one variant, in a line."""
 
@@ -69,6 +84,8 @@ class VariantView(WireModel):
     accelerator: str | None
     held: bool
     reason: str
+    planned_replicas: int | None = Field(description="Before any guard rail")
+    rails: list[RulingView] = Field(description="What the guard rails changed, in order")
     words: str
 
     @classmethod
@@ -83,6 +100,8 @@ class VariantView(WireModel):
             accelerator=decision.desired.accelerator if decision.desired else None,
             held=decision.held,
             reason=decision.reason,
+            planned_replicas=decision.planned_replicas,
+            rails=[RulingView.of(ruling) for ruling in decision.rulings],
             words=headline(decision),
         )
 
