@@ -20,12 +20,13 @@ from demo.verdict import Check, Observation, finished, judge
 
 POLL_SECONDS = 1.0
 READY_SECONDS = 40.0
+PLAIN_WIDTH = 120
 
 
 def main() -> int:
     """Run the demo; 0 only if the replicas went 1 -> 4 -> 1."""
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     scenario = SHORT if arguments.short else FULL
     folder = new_folder()
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'hack'}{os.pathsep}{ROOT / 'hack/vllme'}"}

@@ -48,7 +48,7 @@ def judge(observations: Sequence[Observation], scenario: Scenario) -> list[Check
     if scenario.peak_with_noise > scenario.peak_replicas:
         allowed += f" ({scenario.peak_with_noise} while the arrivals' noise justifies it)"
     return [
-        Check(first_desired == 1, f"started with 1 desired replica: {path(desired[:1])}"),
+        Check(first_desired == 1, f"started with 1 desired replica: {path([first_desired])}"),
         Check(
             scenario.peak_replicas <= peak_desired <= scenario.peak_with_noise,
             f"desired replicas under load reach {allowed}: {path(desired)}",
@@ -68,8 +68,8 @@ def judge(observations: Sequence[Observation], scenario: Scenario) -> list[Check
 
 
 def finished(observations: Sequence[Observation]) -> bool:
-    """True once the load is over and everything is back at one replica."""
-    if not observations:
+    """True once there was load, it is over, and everything is back at one replica."""
+    if not any(observation.loaded for observation in observations):
         return False
     last = observations[-1]
     return not last.loaded and last.desired == 1 and last.replicas == 1 and last.ready == 1

@@ -51,7 +51,8 @@ def test_any_other_run_fails_and_says_where(run: list[Observation], reason: str)
 
 
 def test_finished_needs_the_load_to_be_over_and_one_ready_replica() -> None:
-    assert finished([seen(1, loaded=False)])
+    assert finished([seen(1), seen(1, loaded=False)])
     assert not finished([seen(1, loaded=True)])
-    assert not finished([seen(1, loaded=False, ready=2)])
+    assert not finished([seen(1), seen(1, loaded=False, ready=2)])
+    assert not finished([seen(1, loaded=False)]), "the load has not begun"
     assert not finished([])
