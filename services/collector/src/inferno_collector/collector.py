@@ -59,7 +59,8 @@ class WorldKeeper:
         self._cluster = cluster
         self._clock = clock
         self._default_port = settings.scrape_default_port
-        self._keep_seconds = settings.load_window_seconds + settings.demand_policy().stale_after_seconds
+        policy = settings.demand_policy()
+        self._keep_seconds = policy.window_seconds + policy.stale_after_seconds
         self._catalogue = Catalogue()
         self._catalogue_texts: object = _NEVER
         self._configuration = Configuration()

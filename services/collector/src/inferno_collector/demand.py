@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from inferno_collector.flow import Means
 from inferno_collector.samples import History
+from inferno_collector.steadiness import Caution
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,16 @@ class DemandPolicy:
     `window_seconds`: span that rates are measured over; less is used while there is less, but not below
     `minimum_span_seconds`. `stale_after_seconds`: a pod whose newest scrape is older says nothing about now.
     `drain_seconds`: time to work off a queue; 0 leaves the queue to the headroom.
+    `caution`: with it the window begins at the last change of the rate that is beyond doubt, at the latest
+    `after_change_seconds` ago: a few requests tell that the rate rose, not how far. None: never cut.
     """
 
     window_seconds: float = 60.0
     minimum_span_seconds: float = 10.0
     stale_after_seconds: float = 30.0
     drain_seconds: float = 60.0
+    caution: Caution | None = None
+    after_change_seconds: float = 30.0
 
 
 class Doubt(StrEnum):

@@ -5,18 +5,22 @@ Upstream reads completions as arrivals: under overload they stop at capacity, so
     arrivals = completions + change of (running + waiting), both over the same window,
     rate     = arrivals / window + waiting now / drain time.
 
-Doubt is a result of its own and never becomes 0.
+The window is as long as the arrivals in it are of one rate (`window.py`). Tokens per request are the mean
+over the longest window in any case: each completion counts once, so that a new load has its say at once, but
+the first few requests after a change do not stand for all. Doubt is a result of its own and never becomes 0.
 
 Worked example: one pod, rows (0 s: 10 done, 4 running) and (60 s: 48 done, 4 running, 12 waiting): 38
 completions and 12 more in flight are 50 requests/min; draining 12 within 60 s adds 12: 62 requests/min.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inferno_collector.demand import DemandPolicy, Doubt, Estimate, PodEvidence, TokenMeans
-from inferno_collector.flow import Flow, Means, pod_flow
+from inferno_collector.flow import Flow, Means
 from inferno_collector.samples import UNUSABLE, History, Metric, usable
+from inferno_collector.window import Window, steady_window, whole_window
 
 _SECONDS_PER_MINUTE = 60.0
 
@@ -29,27 +33,42 @@ def estimate_demand(
     silent = [pod for pod in pods if pod.exists and pod.expected and not _is_fresh(pod.history, now, policy)]
     if not fresh or len(silent) > len(fresh):
         return _unknown_for_silence(pods, fresh, silent, now)
-    flows = [_flow(pod, now, policy) for pod in fresh]
-    begin = max(now - policy.window_seconds, min(flow.begin for flow in flows))
+    gone = _gone(pods, fresh, now, policy)
+    window = steady_window(fresh, gone, now, policy)
+    flows = [window.flow(pod, answers=True) for pod in fresh]
+    begin = max(window.begin, min(flow.begin for flow in flows))
     rated = [(flow, _known_seconds(flow, begin)) for flow in flows]
-    steady = [(flow, known) for flow, known in rated if _is_enough(flow, known, policy)]
+    least_seconds = window.least_seconds(policy)
+    steady = [(flow, known) for flow, known in rated if flow.rows > 1 and known >= least_seconds]
     unread = len(silent) + len(rated) - len(steady)
     if not steady or unread > len(steady):
         return _unknown_for_shortness(rated, policy)
-    gone = _flows_of_gone(pods, fresh, now, policy)
-    return _measured(_Observation(flows, steady, gone, len(silent), unread, begin), now, policy, remembered)
+    seen = _Observation(
+        flows=flows,
+        steady=steady,
+        gone=[window.flow(pod, answers=False) for pod in gone if _newest_at(pod) > window.begin],
+        token_means=_means_of_whole_window(fresh, gone, now, policy) if window.change else None,
+        silent=len(silent),
+        unread=unread,
+        window=window,
+    )
+    return _measured(seen, now, policy, remembered)
 
 
 @dataclass(frozen=True, slots=True)
 class _Observation:
-    """Flows of pods that answer; those of them with enough history, with their seconds; those now gone."""
+    """Flows of pods that answer; those of them with enough history, with their seconds; those now gone.
+
+    `token_means`: of a longer window than the flows', None when there is no longer one.
+    """
 
     flows: Sequence[Flow]
     steady: Sequence[tuple[Flow, float]]
     gone: Sequence[Flow]
+    token_means: Means | None
     silent: int
     unread: int
-    begin: float
+    window: Window
 
     @property
     def end(self) -> float:
@@ -97,7 +116,7 @@ def _measured(
     means = seen.means()
     running, waiting = seen.total(lambda flow: flow.running), seen.total(lambda flow: flow.waiting)
     in_flight = (running or 0.0) + (waiting or 0.0)
-    tokens, tokens_message = _token_means(means, seen, remembered, now)
+    tokens, tokens_message = _token_means(seen.token_means or means, seen, remembered, now)
     flow_rate = max(seen.arrival_rate(), _rate_of_long_requests(seen, means, tokens))
     backlog_rate = (waiting or 0.0) / policy.drain_seconds if policy.drain_seconds else 0.0
     rate = flow_rate + backlog_rate
@@ -145,37 +164,39 @@ def _is_fresh(history: History | None, now: float, policy: DemandPolicy) -> bool
     )
 
 
-def _flow(pod: PodEvidence, now: float, policy: DemandPolicy) -> Flow:
-    if pod.history is None:
-        raise ValueError("a pod without a history has no flow")
-    return pod_flow(pod.history, window_begin=now - policy.window_seconds, born_at=pod.born_at)
-
-
 def _known_seconds(flow: Flow, begin: float) -> float:
     """Seconds that the pod's work is known over: before it was born it is known to have done nothing."""
     return flow.end - (min(begin, flow.begin) if flow.born else flow.begin)
 
 
-def _is_enough(flow: Flow, known: float, policy: DemandPolicy) -> bool:
-    return flow.rows > 1 and known >= policy.minimum_span_seconds
-
-
-def _flows_of_gone(
+def _gone(
     pods: Sequence[PodEvidence], fresh: Sequence[PodEvidence], now: float, policy: DemandPolicy
-) -> list[Flow]:
+) -> list[PodEvidence]:
     """Pods that were deleted, or stopped being ready, within the window: what they did until then counts."""
-    begin = now - policy.window_seconds
+    begin = whole_window(now, policy).begin
     answering = {id(pod) for pod in fresh}
-    gone = [
+    return [
         pod
         for pod in pods
         if id(pod) not in answering
         and not (pod.exists and pod.expected)
         and pod.history is not None
         and len(pod.history) > 1
-        and pod.history.newest_at > begin
+        and _newest_at(pod) > begin
     ]
-    return [_flow(pod, now, policy) for pod in gone]
+
+
+def _newest_at(pod: PodEvidence) -> float:
+    return pod.history.newest_at if pod.history else -math.inf
+
+
+def _means_of_whole_window(
+    fresh: Sequence[PodEvidence], gone: Sequence[PodEvidence], now: float, policy: DemandPolicy
+) -> Means:
+    window, total = whole_window(now, policy), Means()
+    for pod in (*fresh, *gone):
+        total = total.plus(window.flow(pod, answers=True).means)
+    return total
 
 
 def _token_means(
@@ -216,6 +237,8 @@ def _message(seen: _Observation, flow_rate: float, backlog_rate: float, tokens_m
     after = sum(flow.in_flight for flow, _ in seen.steady)
     arrived = f"{flow_rate * _SECONDS_PER_MINUTE:.1f} requests/min arrived over {seen.window_seconds:.0f} s"
     parts = [f"{arrived}: {seen.completed():.0f} completed, in flight {before:.0f} -> {after:.0f}"]
+    if seen.window.change:
+        parts.append(str(seen.window.change))
     if backlog_rate:
         parts.append(f"draining the queue adds {backlog_rate * _SECONDS_PER_MINUTE:.1f}")
     if seen.unread:

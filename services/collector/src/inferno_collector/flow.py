@@ -93,10 +93,10 @@ def pod_flow(history: History, *, window_begin: float, born_at: float | None = N
     times = history.times
     first = max(bisect_right(times, window_begin) - 1, 0)
     born = born_at is not None and window_begin < born_at < times[first]
-    restarts = _restarts(history, first)
+    restarts = restarted_rows(history, first)
     increases = {metric: _increase(history, metric, first, restarts, born=born) for metric in _COUNTERS}
     completed = increases[Metric.COMPLETED]
-    in_flight = _in_flight(history, first)
+    in_flight = in_flight_by_row(history, first)
     at_begin = 0.0 if born else next(filter(usable, in_flight), 0.0)
     return Flow(
         begin=born_at if born and born_at is not None else times[first],
@@ -113,7 +113,7 @@ def pod_flow(history: History, *, window_begin: float, born_at: float | None = N
     )
 
 
-def _restarts(history: History, first: int) -> Sequence[int]:
+def restarted_rows(history: History, first: int) -> Sequence[int]:
     """Rows, counted from `first`, in which the process had begun anew since the row before."""
     found: set[int] = set()
     for metric in _RESTART_WITNESSES:
@@ -146,7 +146,7 @@ def _increase(
     return grown
 
 
-def _in_flight(history: History, first: int) -> Sequence[float]:
+def in_flight_by_row(history: History, first: int) -> Sequence[float]:
     """Running plus waiting of each row; ABSENT where the engine did not say how many run."""
     running = history.column(Metric.RUNNING, first)
     waiting = history.column(Metric.WAITING, first)

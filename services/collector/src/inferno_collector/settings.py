@@ -5,11 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from inferno_collector.demand import DemandPolicy
+from inferno_collector.steadiness import Caution
 from inferno_shared.service import ServiceSettings
 
 _SCRAPES_UNTIL_STALE = 3
 _LEAST_STALE_SECONDS = 15.0
 _STALE_SECONDS_OF_PROMETHEUS = 45.0
+_ADAPTIVE_SECONDS = 300.0
+_FIXED_SECONDS = 60.0
+_AFTER_CHANGE_SECONDS = 30.0
 
 
 class CollectorSettings(ServiceSettings):
@@ -25,8 +29,15 @@ class CollectorSettings(ServiceSettings):
         "prometheus",
         description="Where load is read: prometheus (or Thanos), or scrape (the pods themselves)",
     )
-    load_window_seconds: Annotated[float, Field(ge=2, le=3_600)] = Field(
-        60, description="Time span that arrival rates are measured over"
+    load_window: Literal["adaptive", "fixed"] = Field(
+        "adaptive",
+        description="Window that arrival rates are measured over: fixed, or adaptive (back to the last "
+        "change of the rate that a test on counts finds: a step shows soon, noise is averaged out)",
+    )
+    load_window_seconds: Annotated[float, Field(ge=2, le=3_600)] | None = Field(
+        None,
+        description="Length of the fixed window, greatest length of the adaptive one; left out: 300 s "
+        "(adaptive) or 60 s (fixed)",
     )
     load_minimum_span_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         10, description="Least time span of samples that a rate is read from; before, the load is unknown"
@@ -64,9 +75,9 @@ class CollectorSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _window_holds_samples(self) -> Self:
-        if self.load_source == "scrape" and self.load_window_seconds < 2 * self.scrape_interval_seconds:
+        if self.load_source == "scrape" and self._window_seconds() < 2 * self.scrape_interval_seconds:
             raise ValueError(
-                f"INFERNO_LOAD_WINDOW_SECONDS={self.load_window_seconds:g} must be at least twice "
+                f"INFERNO_LOAD_WINDOW_SECONDS={self._window_seconds():g} must be at least twice "
                 f"INFERNO_SCRAPE_INTERVAL_SECONDS={self.scrape_interval_seconds:g}: "
                 "a rate needs two samples within the window"
             )
@@ -79,9 +90,17 @@ class CollectorSettings(ServiceSettings):
             if self.load_source == "scrape"
             else _STALE_SECONDS_OF_PROMETHEUS
         )
+        window_seconds = self._window_seconds()
         return DemandPolicy(
-            window_seconds=self.load_window_seconds,
-            minimum_span_seconds=min(self.load_minimum_span_seconds, self.load_window_seconds / 2),
+            window_seconds=window_seconds,
+            minimum_span_seconds=min(self.load_minimum_span_seconds, window_seconds / 2),
+            after_change_seconds=min(_AFTER_CHANGE_SECONDS, window_seconds / 2),
             stale_after_seconds=stale_seconds,
             drain_seconds=self.backlog_drain_seconds,
+            caution=Caution() if self.load_window == "adaptive" else None,
         )
+
+    def _window_seconds(self) -> float:
+        if self.load_window_seconds is not None:
+            return self.load_window_seconds
+        return _ADAPTIVE_SECONDS if self.load_window == "adaptive" else _FIXED_SECONDS
