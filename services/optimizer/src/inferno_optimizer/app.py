@@ -1,12 +1,17 @@
-"""The optimizer over HTTP: POST /optimize and POST /analyze. It keeps no state: same request, same answer."""
+"""The optimizer over HTTP: POST /optimize, /analyze, /optimizeOne. Stateless: same request, same answer."""
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
+from ortools.util.python.solve_interrupter import SolveInterrupter
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from inferno_optimizer.allocation import Problem
 from inferno_optimizer.analysis import analyze
+from inferno_optimizer.choosing import Chosen, Refused, choose
+from inferno_optimizer.compat.router import optimize_one_router
 from inferno_optimizer.plan import make_plan
 from inferno_optimizer.settings import OptimizerSettings
+from inferno_optimizer.whatif.router import optimize_router
 from inferno_optimizer.work import Workers
 from inferno_shared.contracts import AnalysisRequest, AnalysisResult, Plan, Snapshot
 from inferno_shared.service import create_app
@@ -41,25 +46,26 @@ def create_optimizer_app(settings: OptimizerSettings) -> FastAPI:
     """The service: its endpoints and the service kit's."""
     app = create_app(title="inferno-optimizer", settings=settings)
     workers = Workers(settings.concurrent_solves, settings.waiting_solves)
-    app.include_router(_router(settings, workers, PlanMetrics(app.state.registry)))
+    metrics = PlanMetrics(app.state.registry)
+
+    def plan(snapshot: Snapshot, interrupter: SolveInterrupter) -> Plan:
+        with metrics.seconds.time():
+            made = make_plan(snapshot, time_limit_seconds=settings.max_solve_seconds, interrupter=interrupter)
+        metrics.count(made)
+        return made
+
+    def solve(problem: Problem, interrupter: SolveInterrupter) -> Chosen | Refused:
+        return choose(problem, settings.max_solve_seconds, interrupter)
+
+    app.include_router(optimize_router(workers, plan))
+    app.include_router(_analyze_router(workers))
+    app.include_router(optimize_one_router(workers, solve))
     return app
 
 
-def _router(settings: OptimizerSettings, workers: Workers, metrics: PlanMetrics) -> APIRouter:
-    # Not strict: `curl -d @snapshot.json` sends JSON as another content type, and there is no state to guard.
+def _analyze_router(workers: Workers) -> APIRouter:
+    # Not strict: `curl -d @request.json` sends JSON as another content type, and there is no state to guard.
     router = APIRouter(tags=["optimizer"], strict_content_type=False)
-
-    @router.post(
-        "/optimize", summary="The cheapest plan that keeps every SLO", responses={200: {"model": Plan}}
-    )
-    async def optimize(snapshot: Snapshot) -> Response:
-        def plan_json() -> str:
-            with metrics.seconds.time():
-                plan = make_plan(snapshot, time_limit_seconds=settings.max_solve_seconds)
-            metrics.count(plan)
-            return plan.model_dump_json()
-
-        return Response(await workers.run(plan_json), media_type="application/json")
 
     @router.post(
         "/analyze",

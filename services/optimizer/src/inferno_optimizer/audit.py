@@ -72,7 +72,10 @@ def _allocation(
     gpus = allocation.replicas * profile.acc_count * accelerator.multiplicity
     if allocation.gpus != gpus:
         yield f"{allocation.gpus} units for {allocation.replicas} replicas, which take {gpus}"
-    cost = allocation.replicas * profile.acc_count * accelerator.cost_per_hour
+    price = profile.acc_count * accelerator.cost_per_hour
+    if variant.cost_per_replica_hour is not None and allocation.accelerator == current:
+        price = variant.cost_per_replica_hour
+    cost = allocation.replicas * price
     if not _same(allocation.cost_per_hour, cost):
         yield f"costs {allocation.cost_per_hour:g} cents/h instead of {cost:g}"
 

@@ -18,22 +18,18 @@ MOST_REPLICAS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """One variant on one accelerator: `capacity_rpm` and the rest of `sizing` are per replica."""
+    """One variant on one accelerator: `sizing` and `cost_per_hour` (cents) are per replica."""
 
     accelerator: Accelerator
     profile: Profile
     pair: Pair
     sizing: Sizing
+    cost_per_hour: float
 
     @property
     def units(self) -> int:
         """Devices per replica."""
         return self.profile.acc_count * self.accelerator.multiplicity
-
-    @property
-    def cost_per_hour(self) -> float:
-        """Cents per hour and replica."""
-        return self.accelerator.cost_per_hour * self.profile.acc_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +90,18 @@ def candidates_of(groups: Sequence[Group], accelerators: Sequence[Accelerator], 
     sizings = size([choice.pair for choice in choices], SizingPolicy.of(policy))
     sized: dict[tuple[str, str], list[Sized]] = {}
     for choice, sizing in zip(choices, sizings, strict=True):
-        found = Sized(choice.accelerator, choice.profile, choice.pair, sizing)
+        cost = replica_cost(choice.variant, choice.accelerator, choice.profile)
+        found = Sized(choice.accelerator, choice.profile, choice.pair, sizing, cost)
         sized.setdefault(choice.variant.key, []).append(found)
     return _assembled(groups, sized, held, problems, policy)
+
+
+def replica_cost(variant: Variant, accelerator: Accelerator, profile: Profile) -> float:
+    """Cents per hour and replica: the catalogue's, unless the variant states its own for what it runs on."""
+    own = variant.cost_per_replica_hour
+    if own is not None and accelerator.name == variant.current.accelerator:
+        return own
+    return accelerator.cost_per_hour * profile.acc_count
 
 
 def _assembled(

@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ortools.util.python.solve_interrupter import SolveInterrupter
+
 from inferno_optimizer.allocation import (
     Candidate,
     Demand,
+    InterruptedSolveError,
     Problem,
     Rationing,
     Solution,
@@ -20,7 +23,7 @@ from inferno_optimizer.allocation import (
 )
 from inferno_optimizer.allocation import Variant as Choosable
 from inferno_optimizer.candidates import Member, SizedGroup
-from inferno_optimizer.devices import Keeping, cost_of
+from inferno_optimizer.devices import Keeping, current_cost
 from inferno_shared.contracts import Accelerator, Policy, SaturationPolicy
 
 RATIONING: Final = {
@@ -69,10 +72,18 @@ def problem_of(
     return Problem(demands, capacity, RATIONING[policy.saturation_policy], policy.delayed_best_effort)
 
 
-def choose(problem: Problem, time_limit_seconds: float) -> Chosen | Refused:
-    """Solve and verify."""
+def choose(
+    problem: Problem, time_limit_seconds: float, interrupter: SolveInterrupter | None = None
+) -> Chosen | Refused:
+    """Solve and verify.
+
+    Raises:
+        InterruptedSolveError: the interrupter was triggered.
+    """
+    if interrupter is not None and interrupter.interrupted:
+        raise InterruptedSolveError
     try:
-        solution = solve(problem, time_limit_seconds=time_limit_seconds)
+        solution = solve(problem, time_limit_seconds=time_limit_seconds, interrupter=interrupter)
     except SolverError as error:
         return Refused((str(error),))
     violations = verify(problem, solution)
@@ -98,7 +109,7 @@ def _choosable(member: Member, catalogue: Mapping[str, Accelerator], *, idle: bo
         floor=variant.current.replicas if member.locked else 0,
         current_accelerator=variant.current.accelerator,
         current_replicas=variant.current.replicas,
-        current_cost_per_hour=cost_of(variant, catalogue) * variant.current.replicas,
+        current_cost_per_hour=current_cost(variant, catalogue) * variant.current.replicas,
     )
 
 

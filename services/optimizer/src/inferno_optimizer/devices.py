@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inferno_optimizer.candidates import replica_cost
 from inferno_optimizer.demands import Held
 from inferno_shared.contracts import Accelerator, NodeInventory, Variant
 
@@ -58,13 +59,13 @@ def keeping(
     return raised
 
 
-def cost_of(variant: Variant, accelerators: Mapping[str, Accelerator]) -> float:
+def current_cost(variant: Variant, accelerators: Mapping[str, Accelerator]) -> float:
     """Cents per hour and replica on the accelerator in use; 0 when it is not known."""
     accelerator = accelerators.get(variant.current.accelerator or "")
     profile = next((p for p in variant.profiles if p.accelerator == variant.current.accelerator), None)
     if accelerator is None or profile is None:
-        return 0.0
-    return accelerator.cost_per_hour * profile.acc_count
+        return variant.cost_per_replica_hour or 0.0
+    return replica_cost(variant, accelerator, profile)
 
 
 def _as_is(held: Held, catalogue: Mapping[str, Accelerator]) -> Keeping:
@@ -73,9 +74,9 @@ def _as_is(held: Held, catalogue: Mapping[str, Accelerator]) -> Keeping:
     accelerator = catalogue.get(variant.current.accelerator or "")
     profile = next((p for p in variant.profiles if p.accelerator == variant.current.accelerator), None)
     if accelerator is None or profile is None:
-        return Keeping(held, replicas, None, 0, 0.0)
+        return Keeping(held, replicas, None, 0, current_cost(variant, catalogue))
     units = profile.acc_count * accelerator.multiplicity
-    return Keeping(held, replicas, accelerator.device, units, cost_of(variant, catalogue))
+    return Keeping(held, replicas, accelerator.device, units, current_cost(variant, catalogue))
 
 
 def _raised(kept: Keeping, replicas: int) -> Keeping:

@@ -5,6 +5,8 @@ snapshot -> demands -> sized candidates -> problem -> verified solution -> decis
 
 from collections.abc import Sequence
 
+from ortools.util.python.solve_interrupter import SolveInterrupter
+
 from inferno_optimizer.audit import audit
 from inferno_optimizer.candidates import candidates_of
 from inferno_optimizer.choosing import Chosen, choose, problem_of
@@ -15,12 +17,17 @@ from inferno_optimizer.document import Findings, document
 from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
 
 
-def make_plan(snapshot: Snapshot, *, time_limit_seconds: float | None = None) -> Plan:
+def make_plan(
+    snapshot: Snapshot,
+    *,
+    time_limit_seconds: float | None = None,
+    interrupter: SolveInterrupter | None = None,
+) -> Plan:
     """The cheapest plan that keeps every SLO that can be kept.
 
     Whatever is wrong with one variant, class or profile becomes that variant's own reason. A plan that fails
     its own verification is not returned: everything is held instead, and the problems say so.
-    `time_limit_seconds` caps the snapshot's own limit.
+    `time_limit_seconds` caps the snapshot's own limit; `interrupter` ends it with `InterruptedSolveError`.
     """
     policy = snapshot.policy
     seconds = min(policy.time_limit_seconds, time_limit_seconds or policy.time_limit_seconds)
@@ -29,7 +36,7 @@ def make_plan(snapshot: Snapshot, *, time_limit_seconds: float | None = None) ->
     limits = None if policy.unlimited else limits_of(snapshot.inventory)
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, limits)
     problem = problem_of(candidates.groups, snapshot.accelerators, limits, kept, policy)
-    chosen = choose(problem, seconds)
+    chosen = choose(problem, seconds, interrupter)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
     findings = Findings(

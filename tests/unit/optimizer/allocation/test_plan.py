@@ -179,6 +179,13 @@ def test_a_variant_whose_accelerator_is_not_known_may_go_anywhere() -> None:
     assert planned(variant)["v"].accelerator == "A100"
 
 
+def test_a_variants_own_price_replaces_the_catalogues_where_it_runs() -> None:
+    """30 cents per replica on the H100 in use make 3 of them cheaper than 3 A100 at 40."""
+    variant = a_variant("v", profiles=three_accelerators(), keep_accelerator=False)
+    allocation = planned(variant.model_copy(update={"cost_per_replica_hour": 30.0}))["v"]
+    assert (allocation.accelerator, allocation.cost_per_hour) == ("H100", 90)
+
+
 def test_variants_of_one_model_share_its_demand() -> None:
     """60 rpm together: 1 H100 (14.31) and 4 A100 (13.21 each) carry 67.2 for 210, the cheapest cover."""
     allocations = planned(

@@ -1,6 +1,6 @@
 """Chooses an accelerator and a number of replicas for every variant: pure, from `Problem` to `Solution`."""
 
-from inferno_optimizer.allocation.lexicographic import SolverError
+from inferno_optimizer.allocation.lexicographic import InterruptedSolveError, SolverError
 from inferno_optimizer.allocation.mip import solve
 from inferno_optimizer.allocation.problem import (
     Assignment,
@@ -19,6 +19,7 @@ __all__ = [
     "Assignment",
     "Candidate",
     "Demand",
+    "InterruptedSolveError",
     "Key",
     "Problem",
     "Rationing",

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ortools.math_opt.python import mathopt
 from ortools.math_opt.solvers.gscip import gscip_pb2
+from ortools.util.python.solve_interrupter import SolveInterrupter
 
 CORE_FROM_VARIABLES: Final = 100
 """Free integer variables above which the relaxation is asked first."""
@@ -50,12 +51,25 @@ class SolverError(RuntimeError):
     """The solver ended in a state that the models of this package cannot be in."""
 
 
-class Minimizer:
-    """One model, a budget of solver seconds, and the best solution so far."""
+class InterruptedSolveError(Exception):
+    """Nobody waits for the solution any more."""
 
-    def __init__(self, model: Any, budget_seconds: float) -> None:  # noqa: ANN401 - MathOpt ships no types
+
+class Minimizer:
+    """One model, a budget of solver seconds, and the best solution so far.
+
+    Raises `InterruptedSolveError` from any minimisation once the interrupter is triggered.
+    """
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - MathOpt ships no types
+        budget_seconds: float,
+        interrupter: SolveInterrupter | None = None,
+    ) -> None:
         self.model = model
         self.left_seconds = budget_seconds
+        self._interrupter = interrupter
         self._incumbent: Values = {}
 
     @property
@@ -180,9 +194,13 @@ class Minimizer:
             if known:
                 model_params.solution_hints.append(mathopt.SolutionHint(variable_values=known))
         try:
-            result = mathopt.solve(self.model, solver, params=params, model_params=model_params)
+            result = mathopt.solve(
+                self.model, solver, params=params, model_params=model_params, interrupter=self._interrupter
+            )
         except (RuntimeError, ValueError, AttributeError) as error:
             # AttributeError: OR-Tools 9.15 raises it while it translates the solver's own status.
             raise SolverError(f"{solver.name} failed: {error}") from error
+        if self._interrupter is not None and self._interrupter.interrupted:
+            raise InterruptedSolveError
         self.left_seconds -= result.solve_stats.solve_time.total_seconds()
         return result

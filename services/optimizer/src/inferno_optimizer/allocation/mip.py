@@ -33,6 +33,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ortools.util.python.solve_interrupter import SolveInterrupter
+
 from inferno_optimizer.allocation.alone import best_alone, part_of
 from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.construct import construct, keeps_minimums
@@ -60,11 +62,19 @@ FULL_SHARE_OF_TIME: Final = 0.5
 SEPARABLE: Final = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
 
 
-def solve(problem: Problem, *, time_limit_seconds: float = DEFAULT_TIME_LIMIT_SECONDS) -> Solution:
+def solve(
+    problem: Problem,
+    *,
+    time_limit_seconds: float = DEFAULT_TIME_LIMIT_SECONDS,
+    interrupter: SolveInterrupter | None = None,
+) -> Solution:
     """Best plan for the problem. Same problem, same plan, unless the time limit cuts in.
 
     Every variant has an assignment in the answer. `Stage.status` tells proven optima from incumbents
     ("feasible", with bound and gap) and from plans made without the solver ("fallback").
+
+    Raises:
+        InterruptedSolveError: the interrupter was triggered; from any thread, at any time.
     """
     places = places_of(problem)
     alone = {demand.key: best_alone(demand, places) for demand in problem.demands}
@@ -73,7 +83,7 @@ def solve(problem: Problem, *, time_limit_seconds: float = DEFAULT_TIME_LIMIT_SE
     for part in _parts(problem):
         outcome = _together(part, [alone[d.key] for d in part.demands], places)
         if outcome is None:
-            outcome, left_seconds = _by_program(part, places, left_seconds)
+            outcome, left_seconds = _by_program(part, places, left_seconds, interrupter)
         outcomes.append(outcome)
     assignments: dict[Key, Assignment] = {}
     for outcome in outcomes:
@@ -112,9 +122,13 @@ def _fits(problem: Problem, assignments: Assignments) -> bool:
     return all(units <= problem.capacity.get(device, 0) for device, units in used.items())
 
 
-def _by_program(part: Problem, places: Places, budget_seconds: float) -> tuple[Outcome, float]:
+def _by_program(
+    part: Problem, places: Places, budget_seconds: float, interrupter: SolveInterrupter | None
+) -> tuple[Outcome, float]:
     """Solve with the program: first whether everybody can be served in full, then with rationing."""
-    full = Lexicographic(part, Shape(partial=False), places, budget_seconds * FULL_SHARE_OF_TIME)
+    full = Lexicographic(
+        part, Shape(partial=False), places, budget_seconds * FULL_SHARE_OF_TIME, interrupter=interrupter
+    )
     try:
         outcome = full.run(choosing_steps())
     except (InfeasibleError, NoSolutionInTimeError):
@@ -126,7 +140,7 @@ def _by_program(part: Problem, places: Places, budget_seconds: float) -> tuple[O
     soft_minimum = not keeps_minimums(part, start)
     steps: list[Step] = [*minimum_steps(part)] if soft_minimum else []
     steps += [*rationing_steps(part), *choosing_steps()]
-    rationed = Lexicographic(part, Shape(soft_minimum=soft_minimum), places, left_seconds, start)
+    rationed = Lexicographic(part, Shape(soft_minimum=soft_minimum), places, left_seconds, start, interrupter)
     return rationed.run(steps), rationed.left_seconds
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from ortools.math_opt.python import mathopt
+from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation.lexicographic import Minimizer, Minimum
 from inferno_optimizer.allocation.model import AllocationModel, Block, Shape
@@ -62,11 +63,12 @@ class Lexicographic:
         places: Places,
         budget_seconds: float,
         start: Assignments | None = None,
+        interrupter: SolveInterrupter | None = None,
     ) -> None:
         self._problem = problem
         self._places = places
         self._model = AllocationModel(problem, shape, places)
-        self._minimizer = Minimizer(self._model.model, budget_seconds)
+        self._minimizer = Minimizer(self._model.model, budget_seconds, interrupter)
         self._assignments = start
         self._solved = False
         self._stages: list[tuple[Measure, Stage]] = []
