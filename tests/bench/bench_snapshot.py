@@ -23,11 +23,11 @@ from rich.table import Table
 
 from inferno_collector.catalogue import Catalogue, read_catalogue
 from inferno_collector.configuration import Configuration
-from inferno_collector.demand import DemandPolicy
 from inferno_collector.exposition import parse_exposition
 from inferno_collector.loads import measure_loads
 from inferno_collector.roster import Roster, update_roster
 from inferno_collector.samples import GrowingHistory, PodKey
+from inferno_collector.settings import CollectorSettings
 from inferno_collector.snapshot import World, assemble, servers, serving_pods
 from inferno_collector.sources import LoadReading
 from inferno_collector.sources.series import place_series
@@ -50,7 +50,8 @@ from unit.collector import worlds  # noqa: E402 - the builders of the tests, nex
 MODEL: Final = "Qwen/Qwen3-0.6B"
 NAMESPACES: Final = 20
 SCRAPE_SECONDS: Final = 5
-WINDOW_SECONDS: Final = 60
+POLICY: Final = CollectorSettings(load_source="scrape").demand_policy()
+WINDOW_SECONDS: Final = int(POLICY.window_seconds)
 MIB: Final = 2**20
 
 T = TypeVar("T")
@@ -115,9 +116,7 @@ def snapshot_table(
     roster, roster_seconds = timed(lambda: update_roster({}, serving, now=now, keep_seconds=90))
     reading, reading_seconds = timed(lambda: reading_of(histories))
     loads, load_seconds = timed(
-        lambda: measure_loads(
-            servers(resolution, roster), reading, now=now, policy=DemandPolicy(), remembered={}
-        )
+        lambda: measure_loads(servers(resolution, roster), reading, now=now, policy=POLICY, remembered={})
     )
     snapshot, assemble_seconds = timed(lambda: assemble(world, loads, [], now=now))
     body, json_seconds = timed(snapshot.model_dump_json)

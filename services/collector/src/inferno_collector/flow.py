@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from operator import le
+from operator import add, le
 from typing import Final, NamedTuple
 
 from inferno_collector.samples import ABSENT, GAUGES, History, Metric, usable
@@ -150,6 +150,9 @@ def in_flight_by_row(history: History, first: int) -> Sequence[float]:
     """Running plus waiting of each row; ABSENT where the engine did not say how many run."""
     running = history.column(Metric.RUNNING, first)
     waiting = history.column(Metric.WAITING, first)
+    sums = list(map(add, running, waiting))
+    if all(map(math.isfinite, sums)):
+        return sums
     return [
         run + (wait if usable(wait) else 0.0) if usable(run) else ABSENT
         for run, wait in zip(running, waiting, strict=True)
