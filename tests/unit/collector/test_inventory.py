@@ -3,16 +3,23 @@ from typing import Any
 import pytest
 
 from builders import H100_DEVICE
-from inferno_collector.inventory import Inventory, device_of, take_inventory
-from inferno_shared.kubernetes import parse_node, parse_pod
+from inferno_collector.inventory import Inventory, take_inventory
+from inferno_collector.placement import Toleration, parse_placed_pod
+from inferno_shared.kubernetes import parse_node
 from unit.collector.worlds import a_node_json, a_pod_json
 
 
 def taken(
-    *nodes: dict[str, Any], pods: tuple[dict[str, Any], ...] = (), managed: tuple[str, ...] = ()
+    *nodes: dict[str, Any],
+    pods: tuple[dict[str, Any], ...] = (),
+    managed: tuple[str, ...] = (),
+    tolerations: dict[str, tuple[Toleration, ...]] | None = None,
 ) -> Inventory:
     return take_inventory(
-        map(parse_node, nodes), map(parse_pod, pods), {("llm-d-sim", name) for name in managed}
+        map(parse_node, nodes),
+        map(parse_placed_pod, pods),
+        {("llm-d-sim", name) for name in managed},
+        tolerations,
     )
 
 
@@ -88,7 +95,6 @@ def test_a_mixed_node_has_an_entry_per_device() -> None:
     )
     pods = (a_pod_json("theirs", gpus={"habana.ai/gaudi": "1"}),)
     assert counts(taken(node, pods=pods)) == [("n1", "A", 4, 0), ("n1", "B", 2, 1)]
-    assert device_of(parse_node(node)) is None
 
 
 def test_a_device_without_a_name_is_reported_never_guessed() -> None:
@@ -98,13 +104,88 @@ def test_a_device_without_a_name_is_reported_never_guessed() -> None:
     assert "no label nvidia.com/gpu.product" in inventory.problems[0].message
 
 
-def test_slices_are_reported_as_not_understood() -> None:
-    node = a_node_json(allocatable={"nvidia.com/gpu": "6", "nvidia.com/mig-1g.10gb": "7"})
-    inventory = taken(node)
-    assert counts(inventory) == [("n1", H100_DEVICE, 6, 0)]
-    assert "offers 7 nvidia.com/mig-1g.10gb" in inventory.problems[0].message
-
-
 def test_overcommitted_units_never_make_capacity_negative() -> None:
     pods = (a_pod_json("theirs", gpus={"nvidia.com/gpu": "12"}),)
     assert counts(taken(a_node_json(), pods=pods)) == [("n1", H100_DEVICE, 8, 8)]
+
+
+def test_a_pending_pod_holds_units_from_the_moment_that_it_has_a_node() -> None:
+    bound = a_pod_json("bound", phase="Pending", ready_at=None)
+    nominated = a_pod_json("nominated", node=None, phase="Pending", ready_at=None)
+    nominated["status"]["nominatedNodeName"] = "n1"
+    going = a_pod_json("going")
+    going["metadata"]["deletionTimestamp"] = "2025-09-04T18:37:23Z"
+    assert counts(taken(a_node_json(), pods=(bound, nominated, going)))[0][3] == 3
+
+
+def test_a_pod_on_a_node_that_is_gone_holds_nothing_elsewhere() -> None:
+    assert counts(taken(a_node_json(), pods=(a_pod_json("lost", node="gone"),)))[0][3] == 0
+
+
+def test_the_same_finding_on_many_nodes_is_one_problem() -> None:
+    nodes = [a_node_json(f"n{n:02}", unschedulable=True) for n in range(20)]
+    [problem] = taken(*nodes).problems
+    assert problem.subject == "Nodes n00, n01, n02, n03, n04 and 15 more"
+
+
+GPU_TAINT = "nvidia.com/gpu=present:NoSchedule"
+TOLERANT = (Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule"),)
+
+
+def test_a_taint_that_no_variants_pods_tolerate_is_no_capacity() -> None:
+    inventory = taken(a_node_json(taints=[GPU_TAINT]), tolerations={"ns/a": (), "ns/b": ()})
+    assert counts(inventory) == [("n1", H100_DEVICE, 0, 0)]
+    [problem] = inventory.problems
+    assert (problem.subject, problem.reason) == ("Node n1", "NodeTainted")
+    assert GPU_TAINT in problem.message
+
+
+def test_a_taint_that_all_tolerate_is_no_news() -> None:
+    inventory = taken(a_node_json(taints=[GPU_TAINT]), tolerations={"ns/a": TOLERANT})
+    assert (counts(inventory), inventory.problems) == ([("n1", H100_DEVICE, 8, 0)], [])
+
+
+def test_a_taint_that_some_tolerate_counts_and_the_others_are_named() -> None:
+    nodes = [a_node_json(name, taints=[GPU_TAINT]) for name in ("n1", "n2")]
+    inventory = taken(*nodes, tolerations={"ns/a": TOLERANT, "ns/b": (), "ns/c": ()})
+    assert [entry[2] for entry in counts(inventory)] == [8, 8]
+    [problem] = inventory.problems
+    assert (problem.subject, problem.reason) == (f"Taint {GPU_TAINT}", "TaintNotToleratedByAll")
+    assert "nodes n1, n2" in problem.message
+    assert "variants ns/b, ns/c" in problem.message
+
+
+def test_without_variants_taints_are_not_judged() -> None:
+    assert counts(taken(a_node_json(taints=[GPU_TAINT]))) == [("n1", H100_DEVICE, 8, 0)]
+
+
+@pytest.mark.parametrize("taint", ["soft=x:PreferNoSchedule", "node.kubernetes.io/disk-pressure:NoSchedule"])
+def test_taints_that_do_not_keep_pods_away_for_good_are_not_judged(taint: str) -> None:
+    inventory = taken(a_node_json(taints=[taint]), tolerations={"ns/a": ()})
+    assert (counts(inventory)[0][2], inventory.problems) == (8, [])
+
+
+def test_a_tainted_node_without_accelerators_is_no_news() -> None:
+    node = a_node_json(allocatable={"cpu": "4"}, taints=["node-role.kubernetes.io/control-plane:NoSchedule"])
+    assert taken(node, tolerations={"ns/a": ()}).problems == []
+
+
+def test_slices_and_whole_devices_of_one_node_are_different_devices() -> None:
+    node = a_node_json(
+        allocatable={"nvidia.com/gpu": "6", "nvidia.com/mig-1g.10gb": "7"},
+        labels={"nvidia.com/gpu.product": "P", "nvidia.com/mig-1g.10gb.product": "P-MIG-1g.10gb"},
+    )
+    pods = (a_pod_json("theirs", gpus={"nvidia.com/mig-1g.10gb": "3"}),)
+    assert counts(taken(node, pods=pods)) == [("n1", "P", 6, 0), ("n1", "P-MIG-1g.10gb", 7, 3)]
+
+
+def test_shares_of_one_device_that_differ_in_size_are_reported() -> None:
+    def shared(name: str, replicas: int) -> dict[str, Any]:
+        labels = {"nvidia.com/gpu.product": "P-SHARED", "nvidia.com/gpu.replicas": str(replicas)}
+        return a_node_json(name, allocatable={"nvidia.com/gpu": str(replicas)}, labels=labels)
+
+    inventory = taken(shared("a", 4), shared("b", 10), shared("c", 4))
+    assert [entry[2] for entry in counts(inventory)] == [4, 10, 4]
+    [problem] = inventory.problems
+    assert (problem.subject, problem.reason) == ("Device P-SHARED", "SharesDiffer")
+    assert "1/4 on nodes a, c; 1/10 on node b" in problem.message

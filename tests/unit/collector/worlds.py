@@ -8,13 +8,12 @@ import yaml
 
 from builders import H100_DEVICE, SEED_MODEL, SEED_NAME, SEED_NAMESPACE
 from inferno_collector.catalogue import Catalogue, read_catalogue
+from inferno_collector.placement import parse_placed_pod, parse_workload
 from inferno_collector.view import ClusterView
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes import (
     parse_config_map,
-    parse_deployment,
     parse_node,
-    parse_pod,
     parse_service,
     parse_variant_autoscaling,
 )
@@ -92,6 +91,7 @@ def a_deployment_json(
     labels: Mapping[str, str] | None = None,
     replicas: int = 1,
     args: Sequence[str] = (SEED_MODEL, "--port", "8200"),
+    tolerations: Sequence[Raw] = (),
 ) -> Raw:
     """The seed's Deployment; its pods' labels are its own name's unless they are given."""
     labels = dict(labels or {**POD_LABELS, "deployment": name})
@@ -101,7 +101,10 @@ def a_deployment_json(
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [container], "tolerations": list(tolerations)},
+            },
         },
     }
 
@@ -156,8 +159,9 @@ def a_node_json(
     labels: Mapping[str, str] | None = None,
     ready: bool = True,
     unschedulable: bool = False,
+    taints: Sequence[str] = (),
 ) -> Raw:
-    """A node with eight H100."""
+    """A node with eight H100. Taints as kubectl writes them: "key=value:effect"."""
     default = {"nvidia.com/gpu.product": H100_DEVICE, "nvidia.com/gpu.memory": "81559"}
     return {
         "metadata": {
@@ -165,12 +169,19 @@ def a_node_json(
             "resourceVersion": "1",
             "labels": dict(default if labels is None else labels),
         },
-        "spec": {"unschedulable": unschedulable},
+        "spec": {"unschedulable": unschedulable, "taints": [a_taint_json(taint) for taint in taints]},
         "status": {
             "allocatable": dict(allocatable or {"cpu": "64", "nvidia.com/gpu": "8"}),
             "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
         },
     }
+
+
+def a_taint_json(text: str) -> Raw:
+    """A taint from "key=value:effect"."""
+    pair, _, effect = text.rpartition(":")
+    key, _, value = pair.partition("=")
+    return {"key": key, "value": value, "effect": effect}
 
 
 def a_service_json(name: str = "vllm-service", *, target_port: int | str = 8200, **selector: str) -> Raw:
@@ -207,12 +218,14 @@ def a_view(
                 malformed.setdefault(kind, {})[key] = str(error)
         return parsed
 
+    workloads = read(
+        "Deployment", parse_workload, [a_deployment_json()] if deployments is None else deployments
+    )
     return ClusterView(
         nodes=read("Node", parse_node, [a_node_json()] if nodes is None else nodes),
-        pods=read("Pod", parse_pod, [a_pod_json("p-0")] if pods is None else pods),
-        deployments=read(
-            "Deployment", parse_deployment, [a_deployment_json()] if deployments is None else deployments
-        ),
+        pods=read("Pod", parse_placed_pod, [a_pod_json("p-0")] if pods is None else pods),
+        deployments={key: found.deployment for key, found in workloads.items()},
+        tolerations={key: found.tolerations for key, found in workloads.items()},
         services=read("Service", parse_service, services),
         variants=read(
             "VariantAutoscaling",

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from inferno_collector.placement import parse_placed_pod, parse_workload
 from inferno_collector.view import ClusterView
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import (
@@ -19,9 +20,7 @@ from inferno_shared.kubernetes import (
     Resource,
     ResourceCache,
     parse_config_map,
-    parse_deployment,
     parse_node,
-    parse_pod,
     parse_service,
     parse_variant_autoscaling,
 )
@@ -57,8 +56,8 @@ class Cluster:
             )
 
         self._nodes = cache(NODES, parse_node)
-        self._pods = cache(PODS, parse_pod, field_selector=_UNFINISHED)
-        self._deployments = cache(DEPLOYMENTS, parse_deployment)
+        self._pods = cache(PODS, parse_placed_pod, field_selector=_UNFINISHED)
+        self._deployments = cache(DEPLOYMENTS, parse_workload)
         self._services = cache(SERVICES, parse_service)
         self._variants = cache(VARIANT_AUTOSCALINGS, parse_variant_autoscaling)
         self._config_maps = cache(CONFIG_MAPS, parse_config_map, namespace=namespace)
@@ -83,10 +82,12 @@ class Cluster:
     def view(self) -> ClusterView:
         """Copies of everything, and which collections are not followed at present."""
         caches = list(self._caches())
+        workloads = self._deployments.objects
         return ClusterView(
             nodes=dict(self._nodes.objects),
             pods=dict(self._pods.objects),
-            deployments=dict(self._deployments.objects),
+            deployments={key: found.deployment for key, found in workloads.items()},
+            tolerations={key: found.tolerations for key, found in workloads.items()},
             services=dict(self._services.objects),
             variants=dict(self._variants.objects),
             config_maps={name: config_map for (_, name), config_map in self._config_maps.objects.items()},

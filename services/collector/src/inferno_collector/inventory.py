@@ -1,45 +1,21 @@
-"""Counts accelerators by node: what pods may request there, less what pods of others hold.
+"""Counts accelerators by node: what our pods may request there, less what pods of others hold.
 
-A node whose devices cannot be named is reported and left out: capacity is never guessed. A node that takes no
-pods now (cordoned, not ready, being deleted) counts 0 and is reported.
+Devices that cannot be named are reported and left out: capacity is never guessed. A node that takes none of
+our pods now counts 0 and is reported; which nodes these are, `gate.py` decides.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from inferno_collector.devices import Offer, Riddle, offers_of
+from inferno_collector.gate import NodeGate, TolerationsByVariant, listed
 from inferno_collector.samples import PodKey
 from inferno_shared.contracts import NodeInventory, Problem
 from inferno_shared.kubernetes import Node, Pod
 
-_MEBIBYTES: Final = {"M": 1, "Mi": 1, "": 1, "G": 1024, "Gi": 1024}
-_MEMORY: Final = re.compile(r"(\d+)\s*(Mi|Gi|M|G|)B?", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Vendor:
-    """How a vendor names devices; of several labels the first one that a node has counts."""
-
-    resource: str
-    product_labels: tuple[str, ...]
-    memory_labels: tuple[str, ...]
-
-    @property
-    def domain(self) -> str:
-        return self.resource.partition("/")[0] + "/"
-
-
-_VENDORS: Final = (
-    _Vendor("nvidia.com/gpu", ("nvidia.com/gpu.product",), ("nvidia.com/gpu.memory",)),
-    _Vendor(
-        "amd.com/gpu",
-        ("amd.com/gpu.product", "amd.com/gpu.product-name", "beta.amd.com/gpu.product-name"),
-        ("amd.com/gpu.memory", "amd.com/gpu.vram", "beta.amd.com/gpu.vram"),
-    ),
-    _Vendor("habana.ai/gaudi", ("habana.ai/gaudi.product",), ("habana.ai/gaudi.memory",)),
-)
+_REPORTED_ONE_BY_ONE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,71 +26,52 @@ class Inventory:
     problems: Sequence[Problem]
 
 
-def take_inventory(nodes: Iterable[Node], pods: Iterable[Pod], managed: Collection[PodKey]) -> Inventory:
+def take_inventory(
+    nodes: Iterable[Node],
+    pods: Iterable[Pod],
+    managed: Collection[PodKey],
+    tolerations: TolerationsByVariant | None = None,
+) -> Inventory:
     """Inventory of `nodes`; units requested by `pods` that are not in `managed` count as unmanaged.
 
     Example: a node with 8 allocatable H100 and one foreign pod that requests 2 of them: allocatable 8,
-    unmanaged 2. Pods that have finished hold nothing.
+    unmanaged 2. A pod holds its units from the moment that it has a node until it has finished.
     """
     held = _held_by_others(pods, managed)
+    gate = NodeGate(tolerations or {})
     inventory: list[NodeInventory] = []
-    problems: list[Problem] = []
+    findings = _Findings()
+    sharers: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for node in sorted(nodes, key=lambda node: node.metadata.name):
         name = node.metadata.name
-        closed = _why_closed(node)
-        entries = list(_entries(node, held.get(name, {}), problems, closed=closed is not None))
-        inventory.extend(entries)
-        if closed and entries:
-            reason, why = closed
-            message = f"{why}: its accelerators are not counted"
-            problems.append(Problem(subject=f"Node {name}", reason=reason, message=message))
+        offers: list[Offer] = []
+        for found in offers_of(node):
+            if isinstance(found, Riddle):
+                findings.add(name, "DeviceUnknown", found.why)
+                continue
+            offers.append(found)
+            if found.sharers is not None:
+                sharers[found.device][found.sharers].append(name)
+        closed = gate.why_closed(node) if offers else None
+        if closed is not None:
+            findings.add(name, closed[0], f"{closed[1]}: its accelerators are not counted")
+        inventory.extend(_entries(name, offers, held.get(name, {}), closed=closed is not None))
+    problems = [*findings.problems(), *gate.problems(), *_uneven_shares(sharers)]
     return Inventory(inventory, problems)
 
 
-def device_of(node: Node) -> str | None:
-    """The device label of a node with accelerators of one kind; None when there is none or several."""
-    devices = {
-        device
-        for vendor in _VENDORS
-        if node.allocatable.get(vendor.resource) and (device := _label(node, vendor.product_labels))
-    }
-    return devices.pop() if len(devices) == 1 else None
-
-
 def _entries(
-    node: Node, held: Mapping[str, int], problems: list[Problem], *, closed: bool
-) -> Iterable[NodeInventory]:
-    for vendor in _VENDORS:
-        _report_unknown_resources(node, vendor, problems)
-        if vendor.resource not in node.allocatable:
-            continue
-        device = _label(node, vendor.product_labels)
-        if device is None:
-            message = (
-                f"has {node.allocatable[vendor.resource]} {vendor.resource} but no label "
-                f"{vendor.product_labels[0]}, so they are not counted: label the node, or install the "
-                "vendor's feature discovery"
-            )
-            subject = f"Node {node.metadata.name}"
-            problems.append(Problem(subject=subject, reason="DeviceUnknown", message=message))
-            continue
-        allocatable = 0 if closed else node.allocatable[vendor.resource]
+    node: str, offers: Iterable[Offer], held: Mapping[str, int], *, closed: bool
+) -> Iterator[NodeInventory]:
+    for offer in sorted(offers, key=lambda offer: offer.device):
+        allocatable = 0 if closed else offer.count
         yield NodeInventory(
-            node=node.metadata.name,
-            device=device,
+            node=node,
+            device=offer.device,
             allocatable=allocatable,
-            unmanaged=min(held.get(vendor.resource, 0), allocatable),
-            memory_mib=_memory_mib(_label(node, vendor.memory_labels)),
+            unmanaged=min(held.get(offer.resource, 0), allocatable),
+            memory_mib=offer.memory_mib,
         )
-
-
-def _report_unknown_resources(node: Node, vendor: _Vendor, problems: list[Problem]) -> None:
-    """MIG slices, shared GPUs and the like: not understood yet, so said and not counted."""
-    for resource, count in sorted(node.allocatable.items()):
-        if count and resource.startswith(vendor.domain) and resource != vendor.resource:
-            message = f"offers {count} {resource}, which is not understood and not counted"
-            subject = f"Node {node.metadata.name}"
-            problems.append(Problem(subject=subject, reason="DeviceUnknown", message=message))
 
 
 def _held_by_others(pods: Iterable[Pod], managed: Collection[PodKey]) -> Mapping[str, Mapping[str, int]]:
@@ -128,23 +85,33 @@ def _held_by_others(pods: Iterable[Pod], managed: Collection[PodKey]) -> Mapping
     return held
 
 
-def _why_closed(node: Node) -> tuple[str, str] | None:
-    if node.metadata.deleting:
-        return "NodeDeleting", "is being deleted"
-    if node.unschedulable:
-        return "NodeUnschedulable", "is cordoned (unschedulable)"
-    if not node.ready:
-        return "NodeNotReady", "is not ready"
-    return None
+def _uneven_shares(sharers: Mapping[str, Mapping[int, Sequence[str]]]) -> Iterator[Problem]:
+    """Shared devices of one name whose shares differ in size: no one profile fits them."""
+    for device, nodes in sorted(sharers.items()):
+        if len(nodes) > 1:
+            kinds = "; ".join(
+                f"1/{count} on {listed('node', names)}" for count, names in sorted(nodes.items())
+            )
+            yield Problem(
+                subject=f"Device {device}",
+                reason="SharesDiffer",
+                message=f"one unit is not the same everywhere ({kinds}), but a profile knows only one size: "
+                "share the device alike on all nodes",
+            )
 
 
-def _label(node: Node, names: Iterable[str]) -> str | None:
-    return next((value for name in names if (value := node.metadata.labels.get(name))), None)
+class _Findings:
+    """What was found out about nodes; the same of many of them is one problem, not many."""
 
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[str, str], list[str]] = defaultdict(list)
 
-def _memory_mib(text: str | None) -> int | None:
-    """Memory of one device: NVIDIA labels MiB ("81559"), AMD GiB with a unit ("192G")."""
-    found = _MEMORY.fullmatch(text) if text else None
-    if found is None:
-        return None
-    return int(found[1]) * _MEBIBYTES[(found[2] or "").capitalize()]
+    def add(self, node: str, reason: str, message: str) -> None:
+        self._nodes[reason, message].append(node)
+
+    def problems(self) -> Iterator[Problem]:
+        for (reason, message), nodes in self._nodes.items():
+            groups = [nodes] if len(nodes) > _REPORTED_ONE_BY_ONE else [[node] for node in nodes]
+            for group in groups:
+                subject = listed("node", group)
+                yield Problem(subject=subject[:1].upper() + subject[1:], reason=reason, message=message)

@@ -1,18 +1,19 @@
 """Puts a Snapshot together from what was read: pure, ordered, with every problem named."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inferno_collector.catalogue import Catalogue
 from inferno_collector.configuration import Configuration
+from inferno_collector.gate import TolerationsByVariant
 from inferno_collector.inventory import take_inventory
 from inferno_collector.loads import MeasuredLoads, Server
 from inferno_collector.ports import metrics_port
 from inferno_collector.roster import Roster, ServingPod
 from inferno_collector.selectors import SelectorIndex
 from inferno_collector.variants import Resolution, UnresolvableError, variant_of, variant_problem
-from inferno_collector.view import ClusterView
+from inferno_collector.view import ClusterView, Key
 from inferno_shared.contracts import Problem, Snapshot, Variant
 
 
@@ -72,7 +73,9 @@ def assemble(world: World, loads: MeasuredLoads, ways_in: Iterable[Problem], *, 
             problems.append(measured.problem)
     admitted = {variant.key for variant in variants}
     managed = {pod.metadata.key for v in world.resolution.variants if v.key in admitted for pod in v.pods}
-    inventory = take_inventory(world.view.nodes.values(), world.view.pods.values(), managed)
+    inventory = take_inventory(
+        world.view.nodes.values(), world.view.pods.values(), managed, _tolerations(world, admitted)
+    )
     snapshot = Snapshot(
         taken_at=datetime.fromtimestamp(now, UTC),
         policy=world.configuration.policy,
@@ -91,6 +94,15 @@ def assemble(world: World, loads: MeasuredLoads, ways_in: Iterable[Problem], *, 
         ],
     )
     return snapshot.model_copy(update={"id": snapshot.content_id()})
+
+
+def _tolerations(world: World, admitted: Collection[Key]) -> TolerationsByVariant:
+    """What the pods of each variant of the snapshot tolerate."""
+    return {
+        f"{v.key[0]}/{v.key[1]}": world.view.tolerations.get(v.deployment.metadata.key, ())
+        for v in world.resolution.variants
+        if v.key in admitted
+    }
 
 
 def _unreadable(view: ClusterView) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from inferno_collector.catalogue import Catalogue
-from inferno_collector.inventory import device_of
+from inferno_collector.devices import device_of
 from inferno_collector.loads import MeasuredLoad
 from inferno_collector.ports import argument
 from inferno_collector.selectors import SelectorIndex
@@ -217,11 +217,14 @@ def _owns(deployment: Deployment, pod: Pod) -> bool:
 
 
 def _accelerator(resolved: ResolvedVariant, catalogue: Catalogue, view: ClusterView) -> str | None:
-    """The accelerator in use: what the label says, else what the pods' nodes have, if that names just one."""
+    """The accelerator in use: what the label says, else what the pods hold, if that names just one."""
     if resolved.resource.accelerator_name:
         return resolved.resource.accelerator_name
-    nodes = (view.nodes.get(("", pod.node_name)) for pod in resolved.pods if pod.node_name)
-    devices = {device_of(node) for node in nodes if node is not None}
+    devices = {
+        device_of(node, pod.requests)
+        for pod in resolved.pods
+        if pod.node_name and (node := view.nodes.get(("", pod.node_name))) is not None
+    }
     names = {
         profile.acc
         for profile in resolved.resource.spec.accelerators

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inferno_collector.placement import Tolerations
 from inferno_shared.kubernetes import ConfigMap, Deployment, Node, Pod, Service, VariantAutoscaling
 
 Key = tuple[str, str]
@@ -11,11 +12,15 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """Objects by key. `malformed` has, by kind, the objects that could not be read and why."""
+    """Objects by key. `malformed` has, by kind, the objects that could not be read and why.
+
+    `tolerations` are those of the pods of each Deployment.
+    """
 
     nodes: Mapping[Key, Node] = field(default_factory=dict)
     pods: Mapping[Key, Pod] = field(default_factory=dict)
     deployments: Mapping[Key, Deployment] = field(default_factory=dict)
+    tolerations: Mapping[Key, Tolerations] = field(default_factory=dict)
     services: Mapping[Key, Service] = field(default_factory=dict)
     variants: Mapping[Key, VariantAutoscaling] = field(default_factory=dict)
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
