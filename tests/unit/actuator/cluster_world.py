@@ -139,7 +139,7 @@ async def cluster_world(
         enter = stack.enter_async_context
         cluster = await enter(running_api())
         kubernetes = await enter(KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)))
-        await _install(kubernetes)
+        await install(kubernetes)
         app = create_actuator_app(
             ActuatorSettings(**{"debounce_seconds": 0.05, "external_metrics": True, **settings}),
             connect=lambda: KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)),
@@ -168,7 +168,8 @@ async def until(condition: Callable[[], bool], what: str, *, seconds: float = 5,
         raise AssertionError(f"not within {seconds} s: {what}") from None
 
 
-async def _install(kubernetes: KubernetesClient) -> None:
+async def install(kubernetes: KubernetesClient) -> None:
+    """The CRD, the seed's ConfigMaps and its VariantAutoscaling."""
     for name in (NAMESPACE, SEED_NAMESPACE):
         await kubernetes.create(NAMESPACES, _named(name))
     (definition,) = documents("crd/llmd.ai_variantautoscalings.yaml")

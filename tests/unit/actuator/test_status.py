@@ -1,10 +1,8 @@
 """The status in upstream's field names, written only when it tells something."""
 
-from datetime import timedelta
-
-from builders import a_load, a_profile, a_snapshot, a_variant
+from builders import a_profile, a_snapshot, a_variant
 from inferno_actuator.decisions import Decision
-from inferno_actuator.status import Prices, is_due, render, render_failure
+from inferno_actuator.status import Prices, render, render_failure
 from inferno_shared.contracts import ObservedLatency, Snapshot
 from unit.actuator.world import NOON, JsonObject, a_held_allocation, a_plan, decided, persisted
 
@@ -76,22 +74,6 @@ def test_a_failed_cycle_touches_nothing_but_the_condition() -> None:
     after = render_failure("Stage optimize failed", before, generation=7, now=NOON)
     assert {**after, "conditions": []} == {**before, "conditions": []}
     assert [c["status"] for c in after["conditions"]] == ["True", "True", "False"]
-
-
-def test_nothing_new_is_not_worth_a_write_before_the_heartbeat() -> None:
-    before = rendered()
-    for minutes, due in ((1, False), (4, False), (5, True)):
-        now = NOON + timedelta(minutes=minutes)
-        after = render(decided(), before, prices=Prices.of(a_snapshot()), generation=7, now=now)
-        assert is_due(before, after, now=now, heartbeat_seconds=300) is due
-
-
-def test_a_change_below_the_rounding_is_nothing_new() -> None:
-    before = rendered()
-    almost = rendered(a_snapshot(variants=[a_variant(load=a_load(37.5001))]), before)
-    assert not is_due(before, almost, now=NOON, heartbeat_seconds=300)
-    more = rendered(a_snapshot(variants=[a_variant(load=a_load(37.51))]), before)
-    assert is_due(before, more, now=NOON, heartbeat_seconds=300)
 
 
 def test_a_variant_left_out_keeps_what_its_status_says() -> None:

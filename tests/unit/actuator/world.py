@@ -10,9 +10,10 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_snapshot
-from inferno_actuator.apply import Publisher
+from inferno_actuator.apply import Pace, Publisher
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.decisions import Decision, decide
+from inferno_actuator.fencing import Fence
 from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.known import Key, KnownVariant
@@ -240,10 +241,27 @@ class Statuses:
 Handler = Callable[[httpx.Request], httpx.Response | Coroutine[None, None, httpx.Response]]
 
 
+@dataclass
+class FakeFence:
+    """A fence at the test's command; without a token nothing is fenced."""
+
+    world: "World"
+    token: int | None = None
+
+    @property
+    def may_write(self) -> bool:
+        return self.world.leads
+
+    async def outrun(self, seen: int) -> bool:
+        raise AssertionError(seen)
+
+
 class World:
     """The loop with everything around it under the test's command."""
 
-    def __init__(self, snapshot: Snapshot | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, snapshot: Snapshot | None = None, *, limits: Limits | None = None, pace: Pace | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.snapshot = snapshot or a_snapshot()
         self.collector: Handler = lambda _: answer(self._taken_now())
@@ -257,6 +275,8 @@ class World:
         self.registry.register(self.gauges)
         self.journal = Journal()
         self.leads = True
+        self.fence: Fence = FakeFence(self)
+        self.pace = pace or Pace(concurrency=4)
         self.loop = self._loop(limits or Limits())
 
     def _loop(self, limits: Limits) -> Loop:
@@ -267,9 +287,8 @@ class World:
             publisher=Publisher(
                 self.statuses,
                 self.statuses,
-                may_write=lambda: self.leads,
-                heartbeat_seconds=300,
-                concurrency=4,
+                fence=self.fence,
+                pace=self.pace,
             ),
             gauges=self.gauges,
             timings=Timings(self.registry),

@@ -13,6 +13,7 @@ from inferno_actuator.apply import Publisher
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
 from inferno_actuator.cluster import Cluster
+from inferno_actuator.fencing import Fence, LeaseFence, NoFence
 from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.leader import Leadership, SoleLeader, elected
@@ -56,6 +57,7 @@ class Actuator:
         self.clock = clock
         self.journal = Journal()
         self.leadership = _leadership(settings, kubernetes, self._on_leadership)
+        self.fence = _fence(settings, kubernetes, self.leadership)
         self.gauges = Gauges(clock, lambda: self.leadership.is_leader)
         registry.register(self.gauges)
         self.cluster = Cluster(
@@ -71,9 +73,8 @@ class Actuator:
             publisher=Publisher(
                 kubernetes,
                 EventRecorder(kubernetes, COMPONENT, instance=settings.identity, wall_clock=clock.now),
-                may_write=lambda: self.leadership.is_leader,
-                heartbeat_seconds=settings.status_heartbeat_seconds,
-                concurrency=settings.apply_concurrency,
+                fence=self.fence,
+                pace=settings.pace(),
             ),
             gauges=self.gauges,
             timings=Timings(registry),
@@ -153,6 +154,12 @@ def _leadership(
     if not settings.leader_election:
         return SoleLeader(settings.identity)
     return elected(kubernetes, namespace=settings.namespace, identity=settings.identity, on_change=on_change)
+
+
+def _fence(settings: ActuatorSettings, kubernetes: KubernetesClient, leadership: Leadership) -> Fence:
+    if not settings.leader_election:
+        return NoFence()
+    return LeaseFence(kubernetes, leadership, namespace=settings.namespace, identity=settings.identity)
 
 
 async def _keep_alive(what: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -1,27 +1,33 @@
 """Writes what a cycle decided into VariantAutoscalings' statuses and Events: the loop's only way to write.
 
-A write happens only when it tells something new. An object that was deleted, recreated or is being changed
-by others meanwhile is normal life, not an error; one object that cannot be written never stops the others;
-and a process that lost its leadership writes nothing any more.
+A write happens only when it tells something new; heartbeats, which tell that the loop lives, are a few per
+cycle, the oldest first. An object that was deleted, recreated or is being changed by others meanwhile is
+normal life, not an error; one object that cannot be written never stops the others; and a process that lost
+its leadership writes nothing any more (see `fencing`).
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
 
 import structlog
 
 from inferno_actuator.decisions import Decision
-from inferno_actuator.known import KnownVariant
+from inferno_actuator.fencing import Fence
+from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.notices import Notice, change_notices, condition_notices
-from inferno_actuator.status import Prices, is_due, render, render_failure
+from inferno_actuator.significance import Urgency, last_run, urgency
+from inferno_actuator.status import Prices, render, render_failure, stamped, token_of
 from inferno_actuator.verdicts import failure_verdict, verdicts
 from inferno_shared.errors import KubernetesError
 from inferno_shared.kubernetes import VARIANT_AUTOSCALINGS, EventType, ObjectReference, Resource
 
 JsonObject = dict[str, Any]
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -65,11 +71,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """How many statuses were written, needed no write, could not be written; and why the first of them."""
+    """How many statuses were written, needed no write, failed, belong to a later leader; the first error."""
 
     written: int = 0
     unchanged: int = 0
     failed: int = 0
+    fenced: int = 0
     error: str | None = None
 
 
@@ -93,85 +100,150 @@ def update_for_failure(known: KnownVariant, message: str, now: datetime) -> Upda
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When a write is worth it.
+
+    Args:
+        heartbeat_seconds: an unchanged status is written again when its lastRunTime is this old.
+        heartbeats_per_cycle: at most so many of those, the oldest first.
+        noise: relative change of measured numbers that is none.
+        concurrency: writes under way at once.
+    """
+
+    heartbeat_seconds: float = 300.0
+    heartbeats_per_cycle: int = 10
+    noise: float = 0.1
+    concurrency: int = 16
+
+
+class WriteResult(StrEnum):
+    """What became of an update that could be tried."""
+
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+    FENCED = "fenced"
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One read and, perhaps, write of one object."""
+
+    written: bool = False
+    later_token: int | None = None
+    notices: tuple[Notice, ...] = ()
+
+
 class Publisher:
     """Writes updates, a bounded number at a time.
 
     Args:
         client: writes statuses.
         events: records Events.
-        may_write: asked before each write; False once leadership is lost.
-        heartbeat_seconds: an unchanged status is written again when its lastRunTime is this old.
-        concurrency: writes under way at once.
+        fence: the term of this process.
+        pace: when a write is worth it.
     """
 
-    def __init__(
-        self,
-        client: StatusClient,
-        events: EventSink,
-        *,
-        may_write: Callable[[], bool],
-        heartbeat_seconds: float,
-        concurrency: int,
-    ) -> None:
+    def __init__(self, client: StatusClient, events: EventSink, *, fence: Fence, pace: Pace) -> None:
         self._client = client
         self._events = events
-        self._may_write = may_write
-        self._heartbeat_seconds = heartbeat_seconds
-        self._concurrency = concurrency
+        self._fence = fence
+        self._pace = pace
+        self._stamped: dict[Key, int | None] = {}
 
     async def publish(self, updates: Iterable[Update], *, now: datetime) -> WriteCounts:
         """Write every update that is due; how that went."""
         wanted = list(updates)
-        due = [update for update in wanted if self._following(update, update.known.status, 0, now)]
-        slots = asyncio.Semaphore(self._concurrency)
+        keys = {update.known.key for update in wanted}
+        self._stamped = {key: token for key, token in self._stamped.items() if key in keys}
+        due = self._due(wanted, now)
+        slots = asyncio.Semaphore(self._pace.concurrency)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._write(update, slots, now)) for update in due]
         results = [task.result() for task in tasks]
-        errors = [result for result in results if isinstance(result, str)]
-        written = sum(result is True for result in results)
+        errors = [str(result) for result in results if isinstance(result, KubernetesError)]
+        written, fenced = results.count(WriteResult.WRITTEN), results.count(WriteResult.FENCED)
         return WriteCounts(
             written=written,
-            unchanged=len(wanted) - written - len(errors),
+            unchanged=len(wanted) - written - fenced - len(errors),
             failed=len(errors),
+            fenced=fenced,
             error=errors[0] if errors else None,
         )
 
-    def _following(
-        self, update: Update, before: Mapping[str, Any], generation: int, now: datetime
-    ) -> JsonObject | None:
-        """The status to be written over `before`; None when it would tell nothing."""
+    def _due(self, wanted: Sequence[Update], now: datetime) -> list[Update]:
+        """Every change, and the oldest heartbeats, judged by the statuses that the cache has."""
+        changes, heartbeats = [], []
+        for update in wanted:
+            status = update.known.status
+            match self._urgency(update.known.key, status, self._following(update, status, 0), now):
+                case Urgency.CHANGE:
+                    changes.append(update)
+                case Urgency.HEARTBEAT:
+                    heartbeats.append((last_run(status) or _NEVER, update.known.key, update))
+        heartbeats.sort(key=lambda heartbeat: heartbeat[:2])
+        return changes + [update for _, _, update in heartbeats[: self._pace.heartbeats_per_cycle]]
+
+    def _following(self, update: Update, before: Mapping[str, Any], generation: int) -> JsonObject:
+        """The status that is to be written over `before`, with our token in it."""
         following = update.render(before, update.known.generation or generation)
-        due = is_due(before, following, now=now, heartbeat_seconds=self._heartbeat_seconds)
-        return following if due else None
+        token = self._fence.token
+        return following if token is None else stamped(following, token)
 
-    async def _write(self, update: Update, slots: asyncio.Semaphore, now: datetime) -> bool | str:
-        """Whether it was written; the error's text when it could not be."""
-        notices: Sequence[Notice] = ()
+    def _urgency(
+        self, key: Key, before: Mapping[str, Any], following: Mapping[str, Any], now: datetime
+    ) -> Urgency:
+        """How much it wants to be written; a token that an older CRD drops is no news for ever."""
+        token, pace = self._fence.token, self._pace
+        if token is not None and self._stamped.get(key) == token:
+            before = stamped(before, token)
+        return urgency(before, following, now=now, heartbeat_seconds=pace.heartbeat_seconds, noise=pace.noise)
 
-        def change(current: JsonObject) -> JsonObject | None:
-            nonlocal notices
-            metadata = current.get("metadata") or {}
-            if not self._may_write() or _is_another(update.known, metadata):
-                return None
-            before = current.get("status") or {}
-            following = self._following(update, before, int(metadata.get("generation") or 0), now)
-            notices = update.notices(before.get("conditions")) if following is not None else ()
-            return following
-
-        known = update.known
+    async def _write(
+        self, update: Update, slots: asyncio.Semaphore, now: datetime
+    ) -> WriteResult | KubernetesError:
+        """What became of one update; the error when it could not be written."""
         async with slots:
             try:
-                written = await self._client.update_status(
-                    VARIANT_AUTOSCALINGS, known.name, known.namespace, change
-                )
+                attempt = await self._attempt(update, now)
+                if attempt.later_token is not None and await self._fence.outrun(attempt.later_token):
+                    attempt = await self._attempt(update, now)
             except KubernetesError as error:
+                known = update.known
                 log.warning(
                     "status not written", namespace=known.namespace, variant=known.name, reason=str(error)
                 )
-                return str(error)
-            if written:
-                await self._tell(known, notices)
-            return written
+                return error
+            if attempt.later_token is not None:
+                return WriteResult.FENCED
+            if not attempt.written:
+                return WriteResult.UNCHANGED
+            self._stamped[update.known.key] = self._fence.token
+            await self._tell(update.known, attempt.notices)
+            return WriteResult.WRITTEN
+
+    async def _attempt(self, update: Update, now: datetime) -> _Attempt:
+        attempt = _Attempt()
+
+        def change(current: JsonObject) -> JsonObject | None:
+            attempt.later_token, attempt.notices = None, ()
+            metadata, before = current.get("metadata") or {}, current.get("status") or {}
+            if not self._fence.may_write or _is_another(update.known, metadata):
+                return None
+            if _is_later(token_of(before), self._fence.token):
+                attempt.later_token = token_of(before)
+                return None
+            following = self._following(update, before, int(metadata.get("generation") or 0))
+            if self._urgency(update.known.key, before, following, now) is Urgency.NONE:
+                return None
+            attempt.notices = update.notices(before.get("conditions"))
+            return following
+
+        known = update.known
+        attempt.written = await self._client.update_status(
+            VARIANT_AUTOSCALINGS, known.name, known.namespace, change
+        )
+        return attempt
 
     async def _tell(self, known: KnownVariant, notices: Sequence[Notice]) -> None:
         resource = VARIANT_AUTOSCALINGS
@@ -185,3 +257,7 @@ class Publisher:
 def _is_another(known: KnownVariant, metadata: Mapping[str, Any]) -> bool:
     """Whether the object was deleted and made anew since the cycle began: the next cycle decides about it."""
     return bool(known.uid) and metadata.get("uid") not in (None, known.uid)
+
+
+def _is_later(theirs: int | None, ours: int | None) -> bool:
+    return theirs is not None and ours is not None and theirs > ours

@@ -228,6 +228,7 @@ class Loop:
             return WriteCounts(error=str(error))
         self._timings.writes("written", counts.written)
         self._timings.writes("failed", counts.failed)
+        self._timings.writes("fenced", counts.fenced)
         if counts.failed:
             self._timings.error(Stage.APPLY, FailureReason.KUBERNETES, counts.failed)
         return counts

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from inferno_actuator.apply import Pace
 from inferno_actuator.loop import Limits
 from inferno_shared.service import ServiceSettings
 
@@ -63,6 +64,13 @@ class ActuatorSettings(ServiceSettings):
     status_heartbeat_seconds: Seconds = Field(
         300, description="An unchanged status is written again when its lastRunTime is this old"
     )
+    status_heartbeats_per_cycle: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        10, description="At most so many unchanged statuses are written again in one cycle, the oldest first"
+    )
+    status_noise: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1,
+        description="Relative change of measured numbers that is not worth a status write; 0: every one is",
+    )
     apply_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
         16, description="Status writes under way at once"
     )
@@ -76,6 +84,15 @@ class ActuatorSettings(ServiceSettings):
     identity: Annotated[str, Field(min_length=1, max_length=253)] = Field(
         default_factory=_default_identity, description="Name in the Lease and in Events"
     )
+
+    def pace(self) -> Pace:
+        """When a status is written."""
+        return Pace(
+            heartbeat_seconds=self.status_heartbeat_seconds,
+            heartbeats_per_cycle=self.status_heartbeats_per_cycle,
+            noise=self.status_noise,
+            concurrency=self.apply_concurrency,
+        )
 
     def limits(self) -> Limits:
         """How long each stage may take and how old a plan may be."""

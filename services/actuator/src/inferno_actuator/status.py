@@ -1,23 +1,23 @@
 """Renders `.status` of a VariantAutoscaling in upstream's field names, numbers as strings with two decimals.
 
 Pure. The result is the whole new status: a number that is no longer known goes, fields that are not ours
-stay. `is_due` decides whether it is worth a write: when anything but lastRunTime differs after rounding, or
-when lastRunTime is so old that people would take the loop for dead.
+stay. Whether it is worth a write is decided in `significance`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from inferno_actuator.conditions import merge, timestamp
 from inferno_actuator.decisions import Decision
+from inferno_actuator.significance import LAST_RUN_TIME
 from inferno_actuator.verdicts import failure_verdict, verdicts
 from inferno_shared.contracts import Snapshot, Variant
 
 JsonObject = dict[str, Any]
 
-_LAST_RUN_TIME: Final = "lastRunTime"
+FENCING: Final = "fencingToken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def render(
         }
     if decision.desired is not None and decision.variant is not None:
         # Only a plan makes a desired allocation younger; one that is merely kept keeps its time.
-        status["desiredOptimizedAlloc"][_LAST_RUN_TIME] = timestamp(now)
+        status["desiredOptimizedAlloc"][LAST_RUN_TIME] = timestamp(now)
         status["actuation"] = {"applied": is_applied(decision)}
     return _merge_patched(previous, status)
 
@@ -80,6 +80,19 @@ def render_failure(
     return {**previous, "conditions": conditions}
 
 
+def stamped(status: Mapping[str, Any], token: int) -> JsonObject:
+    """The status with the writer's fencing token in it."""
+    actuation = status.get("actuation")
+    return {**status, "actuation": {**(actuation if isinstance(actuation, Mapping) else {}), FENCING: token}}
+
+
+def token_of(status: Mapping[str, Any]) -> int | None:
+    """The fencing token of whoever wrote this status last; None when it has none."""
+    actuation = status.get("actuation")
+    token = actuation.get(FENCING) if isinstance(actuation, Mapping) else None
+    return token if isinstance(token, int) and not isinstance(token, bool) else None
+
+
 def is_applied(decision: Decision) -> bool:
     """Whether the scale target already has the desired replicas on the desired accelerator."""
     if decision.variant is None or decision.desired is None:
@@ -87,18 +100,6 @@ def is_applied(decision: Decision) -> bool:
     current = decision.variant.current
     same_place = current.accelerator in (None, decision.desired.accelerator)
     return same_place and current.replicas == decision.desired.replicas
-
-
-def is_due(
-    previous: Mapping[str, Any], following: Mapping[str, Any], *, now: datetime, heartbeat_seconds: float
-) -> bool:
-    """Whether writing `following` over `previous` tells anybody anything."""
-    if _without_run_time(following) != _without_run_time(previous):
-        return True
-    if _last_run(following) == _last_run(previous):
-        return False
-    last_run = _last_run(previous)
-    return last_run is None or (now - last_run).total_seconds() >= heartbeat_seconds
 
 
 def _current(variant: Variant, prices: Prices) -> JsonObject:
@@ -143,20 +144,3 @@ def _merge_patched(target: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonO
         else:
             merged[name] = value
     return merged
-
-
-def _without_run_time(status: Mapping[str, Any]) -> JsonObject:
-    desired = status.get("desiredOptimizedAlloc")
-    if not isinstance(desired, Mapping):
-        return dict(status)
-    return {**status, "desiredOptimizedAlloc": {k: v for k, v in desired.items() if k != _LAST_RUN_TIME}}
-
-
-def _last_run(status: Mapping[str, Any]) -> datetime | None:
-    desired = status.get("desiredOptimizedAlloc")
-    text = desired.get(_LAST_RUN_TIME) if isinstance(desired, Mapping) else None
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
