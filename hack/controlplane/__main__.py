@@ -76,9 +76,7 @@ def main(  # noqa: PLR0917 - each is an option of the command line
 
 def _describe(plane: ControlPlane) -> None:
     """Say how long it took, how much memory it takes, and where everything is."""
-    memory = {name: child.resident_mib() for name, child in plane.children.all.items()}
-    shown = ", ".join(f"{name} {mib:.0f}" for name, mib in memory.items())
-    print(f"Up in {plane.start_seconds:.1f} s, {sum(memory.values()):.0f} MiB resident ({shown}).")
+    print(plane.footprint())
     print(f"  kubeconfig  {plane.kubeconfig}")
     print(f"  logs        {plane.children.logs}")
     if plane.monitoring is not None:

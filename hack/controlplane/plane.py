@@ -57,6 +57,12 @@ class ControlPlane:
         """Where a Service of the options (`namespace/name`) is reachable."""
         return f"http://{HOST}:{self.service_ports[service]}"
 
+    def footprint(self) -> str:
+        """How long the start took and how much memory is resident now, by program."""
+        memory = {name: child.resident_mib() for name, child in self.children.all.items()}
+        shown = ", ".join(f"{name} {mib:.0f}" for name, mib in memory.items())
+        return f"up in {self.start_seconds:.1f} s, {sum(memory.values()):.0f} MiB resident ({shown})"
+
     def issue(self, name: str) -> Pair:
         """A certificate for one more server on loopback, signed by the authority of all."""
         return self.identities.authority.issue(name, name, hosts=("localhost", HOST))

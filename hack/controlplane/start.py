@@ -31,7 +31,7 @@ def running_control_plane(
     programs = find_programs((*CORE, *(MONITORING if options.monitoring else ())), tools_folder())
     started = time.monotonic()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    roots = [str(ROOT / "hack"), str(ROOT / "hack/vllme")]
+    roots = [str(ROOT / "hack"), str(ROOT / "hack/vllme"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(roots), "PYTHONUNBUFFERED": "1"}
     with Children(folder / "logs", environment) as children:
         monitoring = start_prometheus(folder, programs, children) if options.monitoring else None

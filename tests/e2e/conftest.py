@@ -9,14 +9,30 @@ from controlplane import ControlPlane, Options, running_control_plane
 from e2e.clusters import NAMESPACE, Cluster, DevCluster, running_dev_cluster
 from inferno_shared.kubernetes import KubernetesClient
 
+MEASURED = pytest.StashKey[list[str]]()
 SERVICE = f"{NAMESPACE}/vllm-service"
 
 
 @pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def measured(request: pytest.FixtureRequest) -> list[str]:
+    """Lines to be shown at the end of the run."""
+    return request.config.stash.setdefault(MEASURED, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    lines = terminalreporter.config.stash.get(MEASURED, [])
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(lines))
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory, measured: list[str]) -> Iterator[ControlPlane]:
     """The control plane without monitoring; a test that breaks a part of it mends it again."""
     options = Options(startup_seconds=0.5, monitoring=False, services=(SERVICE,), hpa_sync_seconds=1)
     with running_control_plane(tmp_path_factory.mktemp("controlplane"), options) as plane:
+        measured.append(f"control plane without monitoring: {plane.footprint()}")
         yield plane
 
 

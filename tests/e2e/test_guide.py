@@ -1,0 +1,242 @@
+"""The seed's guide, step by step, on the real control plane: 1 -> 4 -> 1 replicas, and what kubectl prints.
+
+Thanos is the load source, the services run under their own accounts, and the HPA gets its metric through the
+real aggregator. Differences from the guide: the loop runs every 10 s instead of every 60 s and vLLM is
+scraped every 5 s instead of every 15 s (both configuration), so that the run takes five minutes.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from controlplane import Options, running_control_plane
+from controlplane.audit import read_uses
+from e2e.clusters import NAME, NAMESPACE, ROOT, SAMPLES, SYSTEM, until
+from e2e.product import ACTUATOR, COLLECTOR, SERVICE, Product, deploy
+from e2e.timeline import METRIC, RULE, Timeline, reaction_table, recording
+
+INTERVAL_SECONDS = 10
+SCRAPE_SECONDS = 5
+REACTION_SECONDS = 20.0
+LOAD = "[[180, 50]]"
+LOAD_SECONDS = 180
+BACK_SECONDS = 180
+WATCHED = ("hpa", "va", "deployment")
+
+pytestmark = pytest.mark.timeout(LOAD_SECONDS + BACK_SECONDS + 180)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was seen of one run of the guide's scenario; `loaded_at` is the Unix time of the first request."""
+
+    timeline: Timeline
+    loaded_at: float
+    tables: Mapping[str, list[list[str]]]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, measured: list[str]) -> Iterator[Product]:
+    options = Options(services=(SERVICE,))
+    with running_control_plane(tmp_path_factory.mktemp("guide"), options) as plane:
+        deployed = deploy(plane, interval_seconds=INTERVAL_SECONDS, scrape_seconds=SCRAPE_SECONDS)
+        measured.append(f"control plane with monitoring and the three services: {plane.footprint()}")
+        until(lambda: condition(deployed, "MetricsAvailable") == ("True", "MetricsFound"), seconds=90)
+        until(lambda: deployed.desired() == 1)
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def run(product: Product, tmp_path_factory: pytest.TempPathFactory, measured: list[str]) -> Run:
+    """Play the guide's load: 50 requests/min for 3 minutes, and wait until everything is back."""
+    folder = tmp_path_factory.mktemp("watched")
+    children = product.plane.children
+    kubectl = [product.plane.programs["kubectl"], f"--kubeconfig={product.plane.kubeconfig}"]
+    for resource in WATCHED:
+        children.start(f"watch-{resource}", [*kubectl, "get", resource, "-n", NAMESPACE, "-w"])
+    with recording(product) as timeline:
+        report = folder / "loadgen.jsonl"
+        start_load(product, LOAD, report)
+        until(lambda: children.all["loadgen"].process is None or ended(product), seconds=LOAD_SECONDS + 60)
+        children.all.pop("loadgen")
+        until(lambda: is_back(product), seconds=BACK_SECONDS, why="back at one replica")
+        logs = {resource: children.all[f"watch-{resource}"].log for resource in WATCHED}
+        until(lambda: rows(logs["hpa"])[-1][2] == "1/1 (avg)", why="the last line of kubectl get hpa -w")
+        until(lambda: rows(logs["va"])[-1][3:5] == ["1", "1"], why="the last line of kubectl get va -w")
+    tables = {resource: rows(log) for resource, log in logs.items()}
+    for resource in WATCHED:
+        children.stop(f"watch-{resource}")
+    loaded_at = min(json.loads(line).get("t", math.inf) for line in report.read_text().splitlines())
+    measured += shown(timeline, loaded_at)
+    return Run(timeline, loaded_at, tables)
+
+
+def start_load(product: Product, rate: str, report: Path) -> None:
+    """The guide's load generator against the Service."""
+    product.plane.children.start(
+        "loadgen",
+        [
+            *(sys.executable, ROOT / "hack/vllme/vllm_emulator/loadgen.py", "--model", "Qwen/Qwen3-0.6B"),
+            *("--rate", rate, "--url", f"{product.plane.service_url(SERVICE)}/v1", "--content", "150"),
+            *("--seed", "7", "--report", report),
+        ],
+    )
+
+
+def ended(product: Product) -> bool:
+    process = product.plane.children.all["loadgen"].process
+    return process is not None and process.poll() is not None
+
+
+def is_back(product: Product) -> bool:
+    deployment = product.deployment()
+    return (
+        product.desired() == 1
+        and deployment["spec"]["replicas"] == 1
+        and deployment["status"].get("replicas") == 1
+        and deployment["status"].get("readyReplicas") == 1
+    )
+
+
+def condition(product: Product, kind: str) -> tuple[str, str] | None:
+    conditions = product.variant().get("status", {}).get("conditions", [])
+    return next(((c["status"], c["reason"]) for c in conditions if c["type"] == kind), None)
+
+
+def rows(log: Path) -> list[list[str]]:
+    """A kubectl table, its lines cut at two or more spaces."""
+    lines = [line for line in log.read_text().splitlines() if line.strip()]
+    return [[cell.strip() for cell in line.replace("  ", "\t").split("\t") if cell.strip()] for line in lines]
+
+
+def shown(timeline: Timeline, loaded_at: float) -> Iterator[str]:
+    """The reaction times, and the path of every stage."""
+    yield f"seconds from the first request (loop {INTERVAL_SECONDS} s, scrape {SCRAPE_SECONDS} s)"
+    for stage, seconds in reaction_table(timeline, loaded_at, above=1):
+        yield f"  {stage:<36}{'-' if seconds is None else f'{seconds:6.1f}'}"
+    for field in ("status", "exported", "thanos", "replicas", "ready"):
+        yield f"  {field:<12}{' -> '.join(map(str, timeline.path(field)))}"
+
+
+def test_replicas_go_from_one_to_four_and_back(run: Run) -> None:
+    for field in ("status", "exported", "replicas", "ready"):
+        path = run.timeline.path(field)
+        assert path[0] == path[-1] == 1, f"{field}: {path}"
+        # Five while the noise of the arrivals justifies it: more than 4 x 14.31 = 57.2 requests/min.
+        assert 4 <= max(path) <= 5, f"{field}: {path}"
+
+
+def test_more_replicas_are_desired_within_twenty_seconds_of_load(run: Run) -> None:
+    reaction = dict(reaction_table(run.timeline, run.loaded_at, above=1))
+
+    exported = reaction["in the external metrics API"]
+    assert exported is not None
+    assert exported <= REACTION_SECONDS, reaction
+
+
+def test_kubectl_get_hpa_prints_what_the_guide_shows(run: Run) -> None:
+    header, *lines = run.tables["hpa"]
+
+    assert header == ["NAME", "REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"]
+    assert {line[0] for line in lines} == {"vllm-deployment-hpa"}
+    assert {line[1] for line in lines} == {f"Deployment/{NAME}"}
+    assert {tuple(line[3:5]) for line in lines} == {("1", "10")}
+    assert lines[-1][2] == "1/1 (avg)"
+    assert lines[-1][5] == "1"
+    assert any(line[2] not in {"1/1 (avg)", "<unknown>/1 (avg)"} for line in lines)
+
+
+def test_kubectl_get_va_prints_what_the_guide_shows(run: Run) -> None:
+    header, *lines = run.tables["va"]
+
+    assert header == ["NAME", "MODEL", "ACCELERATOR", "CURRENTREPLICAS", "OPTIMIZED", "AGE"]
+    assert {tuple(line[:3]) for line in lines} == {(NAME, "Qwen/Qwen3-0.6B", "H100")}
+    assert lines[-1][3:5] == ["1", "1"]
+    assert max(int(line[4]) for line in lines) >= 4
+
+
+def test_kubectl_get_deployment_prints_what_the_guide_shows(run: Run) -> None:
+    header, *lines = run.tables["deployment"]
+
+    assert header == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
+    assert lines[0][:4] == [NAME, "1/1", "1", "1"]
+    assert "4/4" in {line[1] for line in lines}
+    assert lines[-1][:4] == [NAME, "1/1", "1", "1"]
+
+
+def test_the_external_metrics_api_answers_in_the_guides_shape(product: Product, run: Run) -> None:
+    assert run.timeline.samples
+    found = json.loads(product.plane.kubectl("get", "--raw", METRIC))
+
+    assert found["kind"] == "ExternalMetricValueList"
+    assert found["apiVersion"] == "external.metrics.k8s.io/v1beta1"
+    (item,) = found["items"]
+    assert item["metricName"] == "inferno_desired_replicas"
+    assert item["metricLabels"]["variant_name"] == NAME
+    assert item["metricLabels"]["exported_namespace"] == NAMESPACE
+    assert item["metricLabels"]["accelerator_type"] == "H100"
+    assert item["value"] == "1"
+
+
+def test_the_adapters_rule_finds_one_series_with_the_guides_labels(product: Product, run: Run) -> None:
+    assert run.timeline.path("thanos")[0] == 1
+    rule = yaml.safe_load((SAMPLES / "prometheus-adapter-values.yaml").read_text())["rules"]["external"][0]
+
+    def series(query: str) -> list[dict[str, str]]:
+        answer = httpx.get(
+            f"{product.monitoring.querier_url}/api/v1/query", params={"query": query}, trust_env=False
+        )
+        return [found["metric"] for found in answer.json()["data"]["result"]]
+
+    (found,) = series(RULE)
+    assert series(rule["seriesQuery"]) == [found]
+    assert found["exported_namespace"] == NAMESPACE
+    assert found["namespace"] == SYSTEM
+    assert found["accelerator_type"] == "H100"
+    assert found["endpoint"] == "https"
+    assert found["job"] == found["service"] == "inferno-autoscaler-controller-manager-metrics-service"
+    assert found["prometheus"] == "openshift-monitoring/k8s"
+
+
+def granted(product: Product) -> set[tuple[str, str, str, str]]:
+    """(account, verb, group, resource) of the manifests, read back from the cluster."""
+    rights = set()
+    kinds = product.get_json("clusterroles,roles", "-A")["items"]
+    for role in kinds:
+        account = role["metadata"]["name"]
+        if account in {COLLECTOR, ACTUATOR}:
+            rights |= {
+                (account, verb, group, resource)
+                for rule in role["rules"]
+                for verb in rule["verbs"]
+                for group in rule["apiGroups"]
+                for resource in rule["resources"]
+            }
+    return rights
+
+
+# Used only when somebody asks a secured endpoint, or when an Event repeats: other tests show them.
+OCCASIONAL = {
+    (ACTUATOR, "create", "authentication.k8s.io", "tokenreviews"),
+    (ACTUATOR, "create", "authorization.k8s.io", "subjectaccessreviews"),
+    (ACTUATOR, "patch", "", "events"),
+}
+
+
+def test_the_services_lack_no_right_and_have_none_that_they_do_not_use(product: Product, run: Run) -> None:
+    assert run.timeline.samples
+    # What every account may do, such as reviewing its own access, comes from elsewhere.
+    uses = read_uses(product.plane.core.audit_log, SYSTEM)
+
+    used = {(use.account, use.verb, use.group, use.resource) for use in uses if use.allowed}
+    assert sorted(use for use in uses if not use.allowed) == []
+    assert used - granted(product) == set()
+    assert granted(product) - used - OCCASIONAL == set()
+    assert {use.account for use in uses} == {COLLECTOR, ACTUATOR}
