@@ -14,8 +14,10 @@ from inferno_collector.collector import Collector, WorldKeeper
 from inferno_collector.gauges import CollectorGauges
 from inferno_collector.settings import CollectorSettings
 from inferno_collector.sources import LoadSource
+from inferno_collector.sources.admission import Limits
 from inferno_collector.sources.prometheus import PrometheusSource
-from inferno_collector.sources.prometheus_api import Limits, PrometheusApi
+from inferno_collector.sources.prometheus_api import PrometheusApi
+from inferno_collector.sources.queries import EARLIER_SECONDS, QueryOptions
 from inferno_collector.sources.scrape import ScrapeSource
 from inferno_shared.contracts import Snapshot
 from inferno_shared.kubernetes import KubernetesClient
@@ -91,8 +93,17 @@ def _source(
         max_response_bytes=settings.prometheus_max_response_bytes,
         allow_http=settings.prometheus_allow_http,
     )
-    api = PrometheusApi(limits, transport)
-    return PrometheusSource(api, keeper.prometheus_address, window_seconds=policy.window_seconds)
+    return PrometheusSource(
+        PrometheusApi(limits, transport),
+        keeper.prometheus_address,
+        keeper.namespaces,
+        QueryOptions(
+            range_seconds=policy.window_seconds + EARLIER_SECONDS,
+            filter_namespaces=settings.prometheus_namespace_filter,
+            tenancy=settings.prometheus_tenancy,
+        ),
+        min_interval_seconds=settings.prometheus_min_interval_seconds,
+    )
 
 
 def _router(running: _Running) -> APIRouter:

@@ -104,6 +104,10 @@ class WorldKeeper:
         """Where Prometheus is, as the ConfigMap says now."""
         return self.world().configuration.prometheus
 
+    def namespaces(self) -> set[str]:
+        """Namespaces that have variants."""
+        return {namespace for namespace, _ in self.world().view.variants}
+
     def _read_catalogue(self, view: ClusterView) -> Catalogue:
         texts = (view.config(ACCELERATOR_COSTS), view.config(SERVICE_CLASSES))
         if texts != self._catalogue_texts:

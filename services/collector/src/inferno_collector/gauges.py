@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from inferno_collector.sources import LoadReading
+from inferno_collector.sources.breaker import Circuit
 from inferno_shared.contracts import LoadState, Snapshot
 
 _BUILD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -23,7 +24,19 @@ class CollectorGauges:
         )
         self._queries = Gauge(
             "inferno_collector_source_queries",
-            "Queries to the load source in the last snapshot; it does not grow with the variants",
+            "Queries that the last reading of the load source took; it does not grow with the variants",
+            ["source"],
+            registry=registry,
+        )
+        self._circuit = Gauge(
+            "inferno_collector_source_circuit",
+            "1 for the state of the circuit breaker before Prometheus, 0 for the others",
+            ["state"],
+            registry=registry,
+        )
+        self._incomplete = Gauge(
+            "inferno_collector_source_incomplete",
+            "1 while answers of the load source come with a warning that series may be missing",
             ["source"],
             registry=registry,
         )
@@ -60,6 +73,10 @@ class CollectorGauges:
         """Show what the load source did."""
         self._queries.labels(self._source).set(reading.queries)
         self._unreadable_pods.set(len(reading.pod_errors))
+        self._incomplete.labels(self._source).set(reading.incomplete is not None)
+        if reading.circuit is not None:
+            for state in Circuit:
+                self._circuit.labels(state.value).set(state is reading.circuit)
         if reading.failure is not None:
             self._source_failures.labels(self._source).inc()
 

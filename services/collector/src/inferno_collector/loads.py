@@ -90,8 +90,9 @@ def measure_loads(
     for server in servers:
         last = remembered.get(server.key)
         evidence = _evidence(server, reading, ready_by_model, now=now, policy=policy)
+        failure = _failure(server, reading, evidence)
         estimated = (
-            estimate(evidence.pods, now, policy, last) if reading.failure is None else _failed(reading)
+            estimate(evidence.pods, now, policy, last) if failure is None else Estimate(Doubt.SOURCE, failure)
         )
         loads[server.key] = _measured(server, reading, evidence, estimated, names)
         kept = estimated.tokens or last
@@ -102,11 +103,15 @@ def measure_loads(
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """The pods to estimate from, the share of their total that is this variant's, and where it comes from."""
+    """The pods to estimate from, the share of their total that is this variant's, and where it comes from.
+
+    `of_model` says that the series name no pod: they are endpoints of the model, whosever they are.
+    """
 
     pods: Sequence[PodEvidence]
     share: float = 1.0
     provenance: str = ""
+    of_model: bool = False
     other_models: Sequence[str] = ()
 
 
@@ -154,11 +159,15 @@ def _shared(server: Server, endpoints: Sequence[History], group: Sequence[Server
         else "the series name no pod: the model's total"
     )
     pods = [PodEvidence(history, expected=False) for history in endpoints]
-    return _Evidence(pods, share=share, provenance=provenance)
+    return _Evidence(pods, share=share, provenance=provenance, of_model=True)
 
 
-def _failed(reading: LoadReading) -> Estimate:
-    return Estimate(Doubt.SOURCE, reading.failure or "")
+def _failure(server: Server, reading: LoadReading, evidence: _Evidence) -> str | None:
+    """Why the reading says nothing of this variant. A total over an unknown part of the pods is no total."""
+    failure = reading.failure_in(server.key[0])
+    if failure is None and evidence.of_model and reading.incomplete:
+        return f"the series name no pod, so that missing ones cannot be told: {reading.incomplete}"
+    return failure
 
 
 def _measured(
@@ -200,7 +209,7 @@ def _known_load(estimated: Estimate, evidence: _Evidence, reading: LoadReading) 
         observed_at=_time(estimated.observed_at),
         window_seconds=estimated.window_seconds,
         source=reading.source,
-        message="; ".join(filter(None, (estimated.message, evidence.provenance))),
+        message="; ".join(filter(None, (estimated.message, evidence.provenance, reading.incomplete))),
     )
 
 

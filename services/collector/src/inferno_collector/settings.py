@@ -72,6 +72,21 @@ class CollectorSettings(ServiceSettings):
     prometheus_max_response_bytes: Annotated[int, Field(ge=1_024, le=2**31)] = Field(
         64 * 2**20, description="Largest answer of Prometheus that is read"
     )
+    prometheus_min_interval_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        0,
+        description="Least time between two readings of Prometheus; in between the last one is used again, "
+        "and samples may be older by as much (OpenShift advises one query per 30 s and user)",
+    )
+    prometheus_namespace_filter: bool = Field(
+        True,
+        description="Ask Prometheus only for series of namespaces that have variants, and for those without "
+        "the label; turn it off where pods are only named by exported_namespace",
+    )
+    prometheus_tenancy: bool = Field(
+        False,
+        description="Ask namespace by namespace, with the parameter namespace (OpenShift's tenancy port "
+        "9092): three queries for each namespace that has variants, instead of three in all",
+    )
 
     @model_validator(mode="after")
     def _window_holds_samples(self) -> Self:
@@ -88,7 +103,7 @@ class CollectorSettings(ServiceSettings):
         stale_seconds = self.load_stale_seconds or (
             max(_SCRAPES_UNTIL_STALE * self.scrape_interval_seconds, _LEAST_STALE_SECONDS)
             if self.load_source == "scrape"
-            else _STALE_SECONDS_OF_PROMETHEUS
+            else _STALE_SECONDS_OF_PROMETHEUS + self.prometheus_min_interval_seconds
         )
         window_seconds = self._window_seconds()
         return DemandPolicy(

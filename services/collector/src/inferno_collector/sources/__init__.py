@@ -6,6 +6,7 @@ from typing import Protocol
 
 from inferno_collector.roster import Roster
 from inferno_collector.samples import History, PodKey
+from inferno_collector.sources.breaker import Circuit
 from inferno_shared.contracts import Problem
 
 Histories = Mapping[str, tuple[History, ...]]
@@ -18,7 +19,9 @@ class LoadReading:
 
     `by_pod` has the histories of each pod. `by_model` has those of series that name no pod, one per endpoint,
     by (namespace or "", model). `pod_errors` says why a pod could not be read. `failure` is set when the
-    source as a whole gave nothing: then every load is unknown, and the sentence says why.
+    source as a whole gave nothing: then every load is unknown, and the sentence says why; `failures` has the
+    sentences of single namespaces. `incomplete` says why series may be missing though an answer came.
+    `circuit` is the state of the breaker before the source, if it has one.
     """
 
     source: str
@@ -27,7 +30,14 @@ class LoadReading:
     pod_errors: Mapping[PodKey, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     failure: str | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
+    incomplete: str | None = None
+    circuit: Circuit | None = None
     queries: int = 0
+
+    def failure_in(self, namespace: str) -> str | None:
+        """Why nothing is known of the pods of `namespace`; None when the source answered for it."""
+        return self.failure or self.failures.get(namespace)
 
     def model_names(self) -> Iterator[str]:
         """Every model name that any series has; with repetitions."""

@@ -1,62 +1,64 @@
-"""Load from Prometheus or Thanos: three batched queries per cycle, however many variants there are.
+"""Load from Prometheus or Thanos: a fixed number of batched queries per reading, however many variants.
 
-Range selectors bring the raw samples, so that rates come from the same code as when scraping, and no function
-of the query language extrapolates or hides a reset.
+What is said about failure: one query for details costs the details, one tenant's query that tenant, and only
+when no query for load answers has the source failed. Failures in a row open a circuit breaker.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Final
 
 from inferno_collector.configuration import PrometheusAddress
 from inferno_collector.roster import Roster
 from inferno_collector.sources import LoadReading
+from inferno_collector.sources.breaker import Breaker, Circuit
 from inferno_collector.sources.prometheus_api import Answer, PrometheusApi
-from inferno_collector.sources.series import Placed, place_series
+from inferno_collector.sources.queries import Query, QueryOptions, queries_of_a_reading
+from inferno_collector.sources.series import place_series
 from inferno_shared.contracts import Problem
 from inferno_shared.errors import UpstreamError
+from inferno_shared.service import get_logger
 
-# Beyond the window, so that a sample at or before its beginning is there with scrape intervals of up to 60 s.
-_EARLIER_SECONDS: Final = 60.0
 _SKEW_SECONDS: Final = 10.0
+_QUERIES_AT_ONCE: Final = 8
 _SUBJECT: Final = "Prometheus"
 
+_Results = Mapping[Query, Answer | UpstreamError]
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """One query; `needed` batches make the load, the others its details."""
-
-    what: str
-    names: str
-    needed: bool = False
-
-    def query(self, seconds: float) -> str:
-        return f'{{__name__=~"{self.names}"}}[{seconds:.0f}s]'
-
-
-_BATCHES: Final = (
-    _Batch("requests", "vllm:(request_success_total|num_requests_running|num_requests_waiting)", needed=True),
-    _Batch("tokens", "vllm:request_(prompt|generation)_tokens_(sum|count)"),
-    _Batch(
-        "latencies",
-        "vllm:(request_queue_time|time_to_first_token|inter_token_latency|time_per_output_token)"
-        "_seconds_(sum|count)",
-    ),
-)
+log = get_logger(__name__)
 
 
 class PrometheusSource:
-    """Reads all vLLM series of the window at once. `address` is asked at each reading: it may change."""
+    """Reads all vLLM series of the window at once.
+
+    `address` and `namespaces` (those that have variants) are asked at each reading: they may change. Readings
+    that follow each other within `min_interval_seconds` are one.
+    """
 
     name = "prometheus"
 
     def __init__(
-        self, api: PrometheusApi, address: Callable[[], PrometheusAddress], *, window_seconds: float
+        self,
+        api: PrometheusApi,
+        address: Callable[[], PrometheusAddress],
+        namespaces: Callable[[], Collection[str]],
+        options: QueryOptions,
+        *,
+        min_interval_seconds: float = 0.0,
+        breaker: Breaker | None = None,
     ) -> None:
         self._api = api
         self._address = address
-        self._range_seconds = window_seconds + _EARLIER_SECONDS
+        self._namespaces = namespaces
+        self._options = options
+        self._min_interval_seconds = min_interval_seconds
+        self._breaker = breaker or Breaker()
+        self._at_once = asyncio.Semaphore(_QUERIES_AT_ONCE)
+        self._last: asyncio.Task[LoadReading] | None = None
+        self._last_at = 0.0
+        self._last_namespaces: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Nothing is done between readings; ends by closing the connections."""
@@ -66,45 +68,126 @@ class PrometheusSource:
             await self._api.close()
 
     async def read(self, roster: Roster, now: float) -> LoadReading:
-        """Query all batches at once and place their series."""
+        """Ask everything and place the series, or give the last reading again while it is young enough."""
+        namespaces = frozenset(self._namespaces())
+        age = now - self._last_at
+        young = 0 <= age < self._min_interval_seconds and namespaces <= self._last_namespaces
+        if self._last is None or not young:
+            self._last_at, self._last_namespaces = now, namespaces
+            self._last = asyncio.create_task(self._read(roster, namespaces, now))
+        return await asyncio.shield(self._last)
+
+    async def _read(self, roster: Roster, namespaces: Collection[str], now: float) -> LoadReading:
+        circuit = self._breaker.circuit(now)
+        if circuit is Circuit.OPEN:
+            return LoadReading(self.name, failure=self._refusal(now), circuit=circuit)
         address = self._address()
-        answers = await asyncio.gather(*(self._ask(batch, address, now) for batch in _BATCHES))
-        problems: list[Problem] = []
-        series = []
-        for batch, answer in zip(_BATCHES, answers, strict=True):
-            if isinstance(answer, UpstreamError):
-                if batch.needed:
-                    return LoadReading(self.name, failure=str(answer), queries=len(_BATCHES))
-                message = f"the query for {batch.what} failed: {answer}"
-                problems.append(Problem(subject=_SUBJECT, reason="PrometheusError", message=message))
-                continue
-            series.append(answer.series)
-            problems.extend(_quality(batch, answer, now))
-        placed: Placed = await asyncio.to_thread(
-            place_series, [entry for listed in series for entry in listed], roster
-        )
-        return LoadReading(
-            self.name,
-            by_pod=placed.by_pod,
-            by_model=placed.by_model,
-            problems=tuple(problems),
-            queries=len(_BATCHES),
+        queries = queries_of_a_reading(namespaces, self._options)
+        results = await self._ask(queries, address, now, probe=circuit is Circuit.HALF_OPEN)
+        self._judge(results, now)
+        reading = await _reading(self.name, results, roster, now)
+        return replace(
+            reading,
+            problems=(*reading.problems, *await self._problems_of_admission(address, results)),
+            circuit=self._breaker.circuit(now),
         )
 
-    async def _ask(self, batch: _Batch, address: PrometheusAddress, now: float) -> Answer | UpstreamError:
-        try:
-            return await self._api.query(address, batch.query(self._range_seconds), now=now)
-        except UpstreamError as error:
-            return error
+    async def _ask(
+        self, queries: Sequence[Query], address: PrometheusAddress, now: float, *, probe: bool
+    ) -> _Results:
+        """Answers or errors of `queries`; a probe sends the first one alone, and the rest when it answers."""
+
+        async def ask(query: Query) -> Answer | UpstreamError:
+            async with self._at_once:
+                try:
+                    return await self._api.query(address, query, now=now)
+                except UpstreamError as error:
+                    return error
+
+        first = {query: await ask(query) for query in queries[:1]} if probe else {}
+        if any(isinstance(result, UpstreamError) for result in first.values()):
+            return first
+        rest = queries[len(first) :]
+        return first | dict(zip(rest, await asyncio.gather(*map(ask, rest)), strict=True))
+
+    def _judge(self, results: _Results, now: float) -> None:
+        """Tell the breaker: it is for a server that is down, slow or overloaded, not for one that refuses."""
+        needed = [result for query, result in results.items() if query.needed]
+        errors = [result for result in needed if isinstance(result, UpstreamError)]
+        before = self._breaker.circuit(now)
+        if errors and len(errors) == len(needed) and all(map(_is_the_servers_trouble, errors)):
+            self._breaker = self._breaker.failed(now, str(errors[0]))
+        elif needed:
+            self._breaker = self._breaker.succeeded()
+        after = self._breaker.circuit(now)
+        if before is not after:
+            log.warning("circuit to Prometheus", circuit=after.value, before=before.value)
+
+    def _refusal(self, now: float) -> str:
+        return (
+            f"Prometheus failed {self._breaker.failures} times in a row and is asked again in "
+            f"{self._breaker.seconds_left(now):.0f} s (circuit open): {self._breaker.reason}"
+        )
+
+    async def _problems_of_admission(self, address: PrometheusAddress, results: _Results) -> list[Problem]:
+        if not any(isinstance(result, Answer) for result in results.values()):
+            return []
+        return [
+            Problem(subject=_SUBJECT, reason=reason, message=message)
+            for reason, message in await self._api.problems(address)
+        ]
 
 
-def _quality(batch: _Batch, answer: Answer, now: float) -> Sequence[Problem]:
+async def _reading(source: str, results: _Results, roster: Roster, now: float) -> LoadReading:
+    """What the answers say, and what the missing ones cost."""
+    problems: list[Problem] = []
+    failures: dict[str | None, str] = {}
+    warnings: list[str] = []
+    series: list[Mapping[str, Any]] = []
+    for query, result in results.items():
+        if isinstance(result, Answer):
+            series.extend(result.series)
+            warnings.extend(result.warnings)
+            problems.extend(_quality(query, result, now))
+        elif query.needed:
+            failures[query.namespace] = str(result)
+        else:
+            message = f"the query for {_named(query)} failed: {result}"
+            problems.append(Problem(subject=_SUBJECT, reason="PrometheusError", message=message))
+    count = len(results)
+    if failures and len(failures) == sum(query.needed for query in results):
+        return LoadReading(source, failure=next(iter(failures.values())), queries=count)
+    placed = await asyncio.to_thread(place_series, series, roster)
+    return LoadReading(
+        source,
+        by_pod=placed.by_pod,
+        by_model=placed.by_model,
+        problems=tuple(problems),
+        failures={namespace: why for namespace, why in failures.items() if namespace is not None},
+        incomplete=f"the answer may be incomplete: {warnings[0]}" if warnings else None,
+        queries=count,
+    )
+
+
+def _is_the_servers_trouble(error: UpstreamError) -> bool:
+    return (
+        error.status is None
+        or error.status
+        in {
+            HTTPStatus.REQUEST_TIMEOUT,
+            HTTPStatus.TOO_MANY_REQUESTS,
+        }
+        or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def _quality(query: Query, answer: Answer, now: float) -> list[Problem]:
     """What lowers the quality of an answer that came: warnings (a store is missing), clocks that differ."""
     problems = []
     if answer.warnings:
-        message = f"the answer for {batch.what} may be incomplete: {answer.warnings[0]}"
+        message = f"the answer for {_named(query)} may be incomplete: {answer.warnings[0]}"
         problems.append(Problem(subject=_SUBJECT, reason="PartialResponse", message=message))
-    if batch.needed and answer.server_time is not None:
+    if query.needed and answer.server_time is not None:
         skew = now - answer.server_time.timestamp()
         if abs(skew) > _SKEW_SECONDS:
             message = (
@@ -113,3 +196,7 @@ def _quality(batch: _Batch, answer: Answer, now: float) -> Sequence[Problem]:
             )
             problems.append(Problem(subject=_SUBJECT, reason="ClockSkew", message=message))
     return problems
+
+
+def _named(query: Query) -> str:
+    return f"{query.what} in {query.namespace}" if query.namespace else query.what
