@@ -10,6 +10,7 @@ from inferno_optimizer.analysis import analyze
 from inferno_optimizer.choosing import Chosen, Refused, choose
 from inferno_optimizer.compat.router import optimize_one_router
 from inferno_optimizer.plan import make_plan
+from inferno_optimizer.serving import JsonRoute
 from inferno_optimizer.settings import OptimizerSettings
 from inferno_optimizer.whatif.router import optimize_router
 from inferno_optimizer.work import Workers
@@ -64,8 +65,7 @@ def create_optimizer_app(settings: OptimizerSettings) -> FastAPI:
 
 
 def _analyze_router(workers: Workers) -> APIRouter:
-    # Not strict: `curl -d @request.json` sends JSON as another content type, and there is no state to guard.
-    router = APIRouter(tags=["optimizer"], strict_content_type=False)
+    router = APIRouter(tags=["optimizer"], route_class=JsonRoute)
 
     @router.post(
         "/analyze",

@@ -1,11 +1,16 @@
-"""Computes the answer to one request in a worker thread, and stops when nobody waits for it any more."""
+"""What every endpoint needs: bodies read as the JSON that they are, and answers computed in a worker thread.
+
+A computation stops when nobody waits for its answer any more.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from ortools.util.python.solve_interrupter import SolveInterrupter
 from starlette.requests import ClientDisconnect
 
@@ -14,6 +19,24 @@ from inferno_optimizer.work import Workers
 T = TypeVar("T")
 
 Computation = Callable[[SolveInterrupter], T]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class JsonRoute(APIRoute):
+    """Reads a body as JSON whatever its content type says: `curl -d @file` calls everything a form.
+
+    There is no state that a forged request could change.
+    """
+
+    def get_route_handler(self) -> Handler:  # noqa: D102 - FastAPI's
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            headers = [(k, v) for k, v in request.scope["headers"] if k.lower() != b"content-type"]
+            headers.append((b"content-type", b"application/json"))
+            return await handle(Request({**request.scope, "headers": headers}, request.receive))
+
+        return handle_json
 
 
 async def answer(request: Request, workers: Workers, compute: Computation[T]) -> T:

@@ -68,6 +68,19 @@ def test_a_price_is_set_or_multiplied() -> None:
     assert prices == {"A100": 20, "G2": 23, "H100": 30, "MI300X": 65}
 
 
+def test_a_price_of_a_variants_own_follows_while_it_runs_there() -> None:
+    own = a_variant("own").model_copy(update={"cost_per_replica_hour": 40.0})
+    elsewhere = a_variant("elsewhere", accelerator="A100").model_copy(update={"cost_per_replica_hour": 40.0})
+
+    def prices(**change: float) -> list[float | None]:
+        snapshot = a_snapshot(variants=[own, elsewhere])
+        edited = apply(snapshot, a_scenario(prices=[{"accelerator": "H100", **change}]))
+        return [v.cost_per_replica_hour for v in edited.variants]
+
+    assert prices(factor=0.5) == [20, 40]
+    assert prices(cost_per_hour=30) == [None, 40]
+
+
 def test_targets_are_set_for_the_class_and_model_that_are_meant() -> None:
     scenario = a_scenario(slos=[{"service_class": "Premium", "model": SEED_MODEL, "itl_ms": 22}])
     edited = apply(a_snapshot(), scenario)

@@ -25,12 +25,12 @@ class ForeignModel(WireModel):
             return value
         known = {alias.lower(): alias for alias in _aliases(cls)}
         given: dict[str, str] = {}
-        for name in value:
+        for name in (name for name in value if value[name] is not None):
             spelled = known.get(str(name).lower(), str(name))
             if spelled in given:
                 raise ValueError(f"{spelled} is given twice, as {given[spelled]} and as {name}")
             given[spelled] = name
-        return {spelled: value[name] for spelled, name in given.items() if value[name] is not None}
+        return {spelled: value[name] for spelled, name in given.items()}
 
 
 def unknown_names(model: BaseModel, path: str = "") -> Iterator[tuple[str, str | None]]:

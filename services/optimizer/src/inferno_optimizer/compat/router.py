@@ -1,12 +1,10 @@
 """`POST /optimizeOne` over HTTP."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation import Problem
@@ -14,16 +12,16 @@ from inferno_optimizer.choosing import Chosen, Refused
 from inferno_optimizer.compat.optimize_one import optimize_one
 from inferno_optimizer.compat.solution import AllocationSolution
 from inferno_optimizer.compat.system import SystemData
-from inferno_optimizer.serving import answer
+from inferno_optimizer.serving import Handler, JsonRoute, answer
 from inferno_optimizer.work import Workers
 
 InterruptibleChoose = Callable[[Problem, SolveInterrupter], Chosen | Refused]
 
 
-class _AnyLetterCase(APIRoute):
+class _AnyLetterCase(JsonRoute):
     """Names wrong fields as upstream spells them: the body's own spelling is of no use for finding them."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def handle_spelled(request: Request) -> Response:
@@ -37,7 +35,7 @@ class _AnyLetterCase(APIRoute):
 
 def optimize_one_router(workers: Workers, choose: InterruptibleChoose) -> APIRouter:
     """The endpoint; `choose` solves and verifies."""
-    router = APIRouter(tags=["llm-inferno"], route_class=_AnyLetterCase, strict_content_type=False)
+    router = APIRouter(tags=["llm-inferno"], route_class=_AnyLetterCase)
 
     @router.post(
         "/optimizeOne",

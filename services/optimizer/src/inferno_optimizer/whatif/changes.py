@@ -16,6 +16,7 @@ from inferno_shared.contracts import (
     SloChange,
     SloTarget,
     Snapshot,
+    Variant,
 )
 
 MOST_SHOWN = 20
@@ -59,17 +60,27 @@ def _scaled(load: Load, factor: float) -> Load:
 
 
 def change_price(snapshot: Snapshot, change: PriceChange) -> Snapshot:
-    """Another price of one accelerator."""
+    """Another price of one accelerator, also for the variants on it that have a price of their own.
+
+    A factor multiplies a variant's own price; a new price takes its place.
+    """
     require_known("accelerator", change.accelerator, (a.name for a in snapshot.accelerators))
+    price, factor = change.cost_per_hour, change.factor
 
     def priced(accelerator: Accelerator) -> Accelerator:
-        if change.cost_per_hour is not None:
-            return accelerator.model_copy(update={"cost_per_hour": change.cost_per_hour})
-        cost_per_hour = accelerator.cost_per_hour * (change.factor or 0.0)
-        return accelerator.model_copy(update={"cost_per_hour": cost_per_hour})
+        new = price if price is not None else accelerator.cost_per_hour * (factor or 0.0)
+        return accelerator.model_copy(update={"cost_per_hour": new})
+
+    def repriced(variant: Variant) -> Variant:
+        own = variant.cost_per_replica_hour
+        if own is None or variant.current.accelerator != change.accelerator:
+            return variant
+        new = None if factor is None else own * factor
+        return variant.model_copy(update={"cost_per_replica_hour": new})
 
     accelerators = [priced(a) if a.name == change.accelerator else a for a in snapshot.accelerators]
-    return snapshot.model_copy(update={"accelerators": accelerators})
+    variants = [repriced(variant) for variant in snapshot.variants]
+    return snapshot.model_copy(update={"accelerators": accelerators, "variants": variants})
 
 
 def change_slo(snapshot: Snapshot, change: SloChange) -> Snapshot:

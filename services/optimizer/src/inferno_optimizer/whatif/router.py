@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
-from inferno_optimizer.serving import answer
+from inferno_optimizer.serving import JsonRoute, answer
 from inferno_optimizer.whatif.apply import ScenarioError
 from inferno_optimizer.whatif.what_if import what_if
 from inferno_optimizer.work import Workers
@@ -19,8 +19,7 @@ InterruptiblePlanner = Callable[[Snapshot, SolveInterrupter], Plan]
 
 def optimize_router(workers: Workers, plan: InterruptiblePlanner) -> APIRouter:
     """The endpoint; `plan` makes one plan, and raises when it was interrupted."""
-    # Not strict: `curl -d @snapshot.json` sends JSON as another content type, and there is no state to guard.
-    router = APIRouter(tags=["optimizer"], strict_content_type=False)
+    router = APIRouter(tags=["optimizer"], route_class=JsonRoute)
 
     @router.post(
         "/optimize",
