@@ -3,6 +3,7 @@
 from inferno_shared.kubernetes.backoff import Backoff
 from inferno_shared.kubernetes.cache import ResourceCache
 from inferno_shared.kubernetes.client import JsonObject, KubernetesClient, Listing
+from inferno_shared.kubernetes.cluster_access import ClusterAccess
 from inferno_shared.kubernetes.events import EventRecorder, EventType, ObjectReference
 from inferno_shared.kubernetes.front_proxy import FrontProxyWatch
 from inferno_shared.kubernetes.leases import LeaseElector
@@ -78,6 +79,7 @@ __all__ = [
     "AcceleratorProfile",
     "AccessReviewer",
     "Backoff",
+    "ClusterAccess",
     "ConfigMap",
     "Container",
     "ContainerPort",

@@ -50,14 +50,10 @@ class FrontProxyWatch:
     @property
     def problem(self) -> str | None:
         """Why the ConfigMap is not known or not current."""
-        if self._cache.problem is not None:
-            return self._cache.problem
-        unreadable = self._cache.malformed.get((NAMESPACE, NAME))
-        if unreadable is not None:
-            return f"ConfigMap {NAMESPACE}/{NAME}: {unreadable}"
-        if not self._cache.synced:
-            return f"ConfigMap {NAMESPACE}/{NAME} was not read yet"
-        return None if self._current else f"ConfigMap {NAMESPACE}/{NAME} names no {CA}"
+        problem = self._cache.problem or self._cache.malformed.get((NAMESPACE, NAME))
+        if problem is None and self._current is None:
+            problem = f"there is no {CA} in it"
+        return f"ConfigMap {NAMESPACE}/{NAME}: {problem}" if problem else None
 
     async def run(self) -> None:
         """Follow until cancelled."""

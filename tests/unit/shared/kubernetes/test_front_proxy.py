@@ -112,7 +112,8 @@ async def test_the_config_map_is_followed_and_one_that_breaks_changes_nothing(
         await until(lambda: len(changes) == 3)
         assert front_proxy.current is None
         assert front_proxy.problem == (
-            "ConfigMap kube-system/extension-apiserver-authentication names no requestheader-client-ca-file"
+            "ConfigMap kube-system/extension-apiserver-authentication: there is no "
+            "requestheader-client-ca-file in it"
         )
     assert [it.authority_pem if it else None for it in changes] == [first.pem, second.pem, None]
     assert {it.query["fieldSelector"] for it in api.seen} == {f"metadata.name={NAME}"}
