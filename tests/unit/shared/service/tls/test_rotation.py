@@ -200,3 +200,27 @@ def test_an_encrypted_key_is_refused_and_never_asked_for(mount: Mount) -> None:
     )
     with pytest.raises(ConfigurationError, match=r"tls.key is encrypted: give a key without a passphrase"):
         server_context(cert_file=mount.certificate, key_file=mount.key)
+
+
+async def test_a_secret_volume_that_is_swapped_by_its_link_is_followed(tmp_path: Path) -> None:
+    """As the kubelet does it: files link to `..data`, which links to a folder of one moment."""
+    authority = Authority()
+    trust = authority.write(tmp_path / "ca.crt")
+
+    def publish(moment: str, hours: float) -> Pair:
+        folder = tmp_path / moment
+        folder.mkdir()
+        pair = authority.server(folder, "tls", hours=hours)
+        (tmp_path / "..new").symlink_to(moment)
+        (tmp_path / "..new").rename(tmp_path / "..data")
+        return pair
+
+    publish("..first", 1)
+    for name in ("tls.crt", "tls.key"):
+        (tmp_path / name).symlink_to(Path("..data") / name)
+    app = an_app(tls_cert_file=tmp_path / "tls.crt", tls_key_file=tmp_path / "tls.key", port=0)
+    async with serving(app) as url:
+        await shown_expiry(url, trust)
+        second = publish("..second", 2)
+        shown = ssl.cert_time_to_seconds(await shown_expiry(url, trust))
+        assert shown == second.expires_at.timestamp()
