@@ -1,7 +1,7 @@
 """Stands before every endpoint: which gate a path has, and that only whom it admits goes on.
 
 Probes are open: they tell nothing, and a kubelet has no token. Every other path has a gate; one that nobody
-thought of has the service's.
+thought of has the service's. Who was refused is logged, and who was admitted to more than reading.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,6 +28,7 @@ from inferno_shared.service.tls import peer_of
 STATE_KEY: Final = "caller"
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 METRICS_PATH: Final = "/metrics"
+READING: Final = frozenset({"get", "head", "options"})
 POLICY_VIOLATION: Final = 1008
 OUTCOMES: Final = {
     HTTPStatus.UNAUTHORIZED: "unauthenticated",
@@ -97,12 +98,15 @@ class AccessControl:
         gate = next(gate for prefix, gate in self._gates if _covers(prefix, path))
         attempt = Attempt(scope["method"].lower(), path, scope["headers"], peer_of(scope))
         try:
-            return await gate.admit(attempt)
+            caller = await gate.admit(attempt)
         except ProblemError as problem:
             outcome = OUTCOMES.get(HTTPStatus(problem.status), "undecided")
             self._refused.labels(reason=outcome).inc()
             log.info("request refused", path=path, verb=attempt.verb, outcome=outcome, reason=problem.detail)
             raise
+        if attempt.verb not in READING and not isinstance(gate, OpenGate):
+            log.info("request admitted", path=path, verb=attempt.verb, caller=caller.name)
+        return caller
 
 
 def _covers(prefix: str, path: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
+from structlog.testing import capture_logs
 
 from inferno_shared.access import Identity
 from inferno_shared.errors import ConfigurationError
@@ -69,6 +70,26 @@ async def test_a_secured_service_asks_the_cluster_for_every_path_but_probes() ->
         (ROBOT.name, "get", "/plan/a"),
         (ROBOT.name, "post", "/invoke"),
     ]
+
+
+async def test_the_log_says_who_was_refused_and_who_did_more_than_read() -> None:
+    reviewer = FakeReviewer({"abc": ROBOT}, {(ROBOT.name, "get", "/plan"), (ROBOT.name, "post", "/invoke")})
+    with capture_logs() as logs:
+        async with asking(an_app(reviewer, service_authorization="kubernetes")) as client:
+            await client.get("/plan", headers=BEARER)
+            await client.post("/invoke", headers=BEARER)
+            await client.post("/plan", headers=BEARER)
+            await client.get("/plan")
+        async with asking(an_app()) as client:
+            await client.post("/invoke")
+    ours = [it for it in logs if it["event"].startswith("request ")]
+    assert [(it["event"], it["verb"], it["path"], it.get("caller")) for it in ours] == [
+        ("request admitted", "post", "/invoke", ROBOT.name),
+        ("request refused", "post", "/plan", None),
+        ("request refused", "get", "/plan", None),
+    ]
+    assert [it["outcome"] for it in ours[1:]] == ["forbidden", "unauthenticated"]
+    assert ROBOT.name in ours[1]["reason"]
 
 
 async def test_metrics_take_tokens_of_the_api_server_and_calls_those_of_our_audience() -> None:
