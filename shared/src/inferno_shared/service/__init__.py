@@ -2,11 +2,17 @@
 
 from inferno_shared.service.app import create_app
 from inferno_shared.service.authorization import FrontProxyGate, Gate, caller_of
-from inferno_shared.service.http import http_client, request_with_retry
+from inferno_shared.service.http import http_client, is_loopback, request_with_retry
 from inferno_shared.service.logs import configure_logging, get_logger
 from inferno_shared.service.problems import FieldError, ProblemError
 from inferno_shared.service.server import serve
-from inferno_shared.service.settings import ServiceSettings, SettingRow, load_settings, settings_table
+from inferno_shared.service.settings import (
+    ServiceSettings,
+    SettingRow,
+    is_loopback_host,
+    load_settings,
+    settings_table,
+)
 from inferno_shared.service.tls import FRONT_PROXY
 
 __all__ = [
@@ -22,6 +28,8 @@ __all__ = [
     "create_app",
     "get_logger",
     "http_client",
+    "is_loopback",
+    "is_loopback_host",
     "load_settings",
     "request_with_retry",
     "serve",
