@@ -51,7 +51,7 @@ class ClusterAnswer:
 
 
 class ClusterApi:
-    """The seed's world. `forbidden` holds the plurals that may not be read; `down` refuses connections."""
+    """The seed's world. `forbidden` plurals may not be read; `down` refuses, `hung` never answers."""
 
     def __init__(self) -> None:
         self.objects: dict[str, list[Raw]] = {
@@ -67,6 +67,7 @@ class ClusterApi:
         }
         self.forbidden: set[str] = set()
         self.down = False
+        self.hung: asyncio.Event | None = None
         self.requests: list[Request] = []
         self._watches: dict[str, list[asyncio.Queue[Raw | None]]] = {}
         self._version = 1
@@ -81,7 +82,13 @@ class ClusterApi:
         if self.down:
             raise TransportError("connection refused")
         plural = request.path.rpartition("/")[2]
-        if plural in self.forbidden:
+        if self.hung is not None:
+            await self.hung.wait()
+        if plural == "version":
+            yield ClusterAnswer(200, {"gitVersion": "v1.36.0"})
+        elif plural not in self.objects:
+            yield ClusterAnswer(404, {"kind": "Status", "code": 404, "message": "not found"})
+        elif plural in self.forbidden:
             yield ClusterAnswer(403, {"kind": "Status", "code": 403, "message": "forbidden"})
         elif ("watch", "true") in request.query or ("watch", "1") in request.query:
             events: asyncio.Queue[Raw | None] = asyncio.Queue()
@@ -89,7 +96,9 @@ class ClusterApi:
             yield ClusterAnswer(200, None, events)
         else:
             metadata = {"resourceVersion": str(self._version)}
-            yield ClusterAnswer(200, {"metadata": metadata, "items": self.objects[plural]})
+            selective = any(key == "labelSelector" for key, _ in request.query)
+            items = [] if selective else self.objects[plural]
+            yield ClusterAnswer(200, {"metadata": metadata, "items": items})
 
     async def close(self) -> None:
         return None

@@ -1,11 +1,19 @@
-"""Follows what the collector needs of the cluster: six collections, each listed once and then watched."""
+"""Follows what the collector needs of the cluster: collections that are listed once and then watched."""
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from inferno_collector.claims import (
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
+    parse_resource_claim,
+    parse_resource_slice,
+)
+from inferno_collector.discovery import OptionalCollections
 from inferno_collector.placement import parse_placed_pod, parse_workload
+from inferno_collector.pulse import ApiPulse
 from inferno_collector.view import ClusterView
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import (
@@ -61,12 +69,19 @@ class Cluster:
         self._services = cache(SERVICES, parse_service)
         self._variants = cache(VARIANT_AUTOSCALINGS, parse_variant_autoscaling)
         self._config_maps = cache(CONFIG_MAPS, parse_config_map, namespace=namespace)
+        self._slices = cache(RESOURCE_SLICES, parse_resource_slice)
+        self._claims = cache(RESOURCE_CLAIMS, parse_resource_claim)
+        optional = (RESOURCE_SLICES, self._slices), (RESOURCE_CLAIMS, self._claims)
+        self._optional = OptionalCollections(client, optional)
+        self._pulse = ApiPulse(client, clock=clock)
 
     async def run(self) -> None:
         """Follow all collections until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _, cache in self._caches():
                 group.create_task(cache.run())
+            group.create_task(self._optional.run())
+            group.create_task(self._pulse.run())
 
     def not_synced(self) -> list[str]:
         """The collections that were never read, each with the reason."""
@@ -77,17 +92,20 @@ class Cluster:
     def seconds_behind(self) -> Iterator[tuple[str, float]]:
         """For each collection how long ago the API server was last heard; 0 while it is followed."""
         now = self._clock()
-        return ((resource.plural, cache.stale_seconds(now)) for resource, cache in self._caches())
+        silent = self._pulse.silent_seconds(now)
+        return ((resource.plural, max(cache.stale_seconds(now), silent)) for resource, cache in self._all())
 
     def view(self) -> ClusterView:
         """Copies of everything, and which collections are not followed at present."""
-        caches = list(self._caches())
+        caches = list(self._all())
         workloads = self._deployments.objects
         return ClusterView(
             nodes=dict(self._nodes.objects),
             pods=dict(self._pods.objects),
             deployments={key: found.deployment for key, found in workloads.items()},
             tolerations={key: found.tolerations for key, found in workloads.items()},
+            slices=dict(self._slices.objects),
+            claims=dict(self._claims.objects),
             services=dict(self._services.objects),
             variants=dict(self._variants.objects),
             config_maps={name: config_map for (_, name), config_map in self._config_maps.objects.items()},
@@ -95,16 +113,21 @@ class Cluster:
         )
 
     def problems(self) -> list[Problem]:
-        """The collections that have lost their watch: what a snapshot says of them may be old."""
-        return [
+        """Lost watches, or a server that hangs: what a snapshot says of the cluster may be old."""
+        now = self._clock()
+        lost = [
             Problem(
                 subject=f"Watch {resource.plural}",
                 reason="WatchLost",
-                message=f"not followed for {cache.stale_seconds(self._clock()):.0f} s: {cache.problem}",
+                message=f"not followed for {cache.stale_seconds(now):.0f} s: {cache.problem}",
             )
-            for resource, cache in self._caches()
+            for resource, cache in self._all()
             if cache.problem is not None
         ]
+        silence = self._pulse.problem(now)
+        if lost or silence is None:
+            return lost
+        return [Problem(subject="API server", reason="WatchLost", message=silence)]
 
     def _changed(self) -> None:
         self.version += 1
@@ -116,3 +139,7 @@ class Cluster:
         yield SERVICES, self._services
         yield VARIANT_AUTOSCALINGS, self._variants
         yield CONFIG_MAPS, self._config_maps
+
+    def _all(self) -> Iterator[tuple[Resource, ResourceCache[Any]]]:
+        yield from self._caches()
+        yield from self._optional.followed

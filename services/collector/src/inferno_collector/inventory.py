@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from inferno_collector.claims import Published
 from inferno_collector.devices import Offer, Riddle, offers_of
 from inferno_collector.gate import NodeGate, TolerationsByVariant, listed
 from inferno_collector.samples import PodKey
@@ -16,6 +17,7 @@ from inferno_shared.contracts import NodeInventory, Problem
 from inferno_shared.kubernetes import Node, Pod
 
 _REPORTED_ONE_BY_ONE: Final = 5
+_TWICE: Final = "offers {device} as an extended resource and by dynamic resource allocation: counted once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,17 @@ def take_inventory(
     pods: Iterable[Pod],
     managed: Collection[PodKey],
     tolerations: TolerationsByVariant | None = None,
+    published: Published | None = None,
 ) -> Inventory:
     """Inventory of `nodes`; units requested by `pods` that are not in `managed` count as unmanaged.
+
+    `published` are devices that are no extended resources of their nodes; one of a name that the node offers
+    already is the same device and counts once.
 
     Example: a node with 8 allocatable H100 and one foreign pod that requests 2 of them: allocatable 8,
     unmanaged 2. A pod holds its units from the moment that it has a node until it has finished.
     """
+    published = published or Published()
     held = _held_by_others(pods, managed)
     gate = NodeGate(tolerations or {})
     inventory: list[NodeInventory] = []
@@ -52,11 +59,22 @@ def take_inventory(
             offers.append(found)
             if found.sharers is not None:
                 sharers[found.device][found.sharers].append(name)
+        for offer in published.offers.get(name, ()):
+            if any(known.device == offer.device and known.count for known in offers):
+                findings.add(name, "DeviceTwice", _TWICE.format(device=offer.device))
+            else:
+                offers.append(offer)
         closed = gate.why_closed(node) if offers else None
         if closed is not None:
             findings.add(name, closed[0], f"{closed[1]}: its accelerators are not counted")
-        inventory.extend(_entries(name, offers, held.get(name, {}), closed=closed is not None))
-    problems = [*findings.problems(), *gate.problems(), *_uneven_shares(sharers)]
+        units = {**held.get(name, {}), **published.held.get(name, {})}
+        inventory.extend(_entries(name, offers, units, closed=closed is not None))
+    problems = [
+        *findings.problems(),
+        *published.problems,
+        *gate.problems(),
+        *_uneven_shares(sharers),
+    ]
     return Inventory(inventory, problems)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inferno_collector.catalogue import Catalogue
+from inferno_collector.claims import published_devices
 from inferno_collector.configuration import Configuration
 from inferno_collector.gate import TolerationsByVariant
 from inferno_collector.inventory import take_inventory
@@ -74,7 +75,11 @@ def assemble(world: World, loads: MeasuredLoads, ways_in: Iterable[Problem], *, 
     admitted = {variant.key for variant in variants}
     managed = {pod.metadata.key for v in world.resolution.variants if v.key in admitted for pod in v.pods}
     inventory = take_inventory(
-        world.view.nodes.values(), world.view.pods.values(), managed, _tolerations(world, admitted)
+        world.view.nodes.values(),
+        world.view.pods.values(),
+        managed,
+        _tolerations(world, admitted),
+        published_devices(world.view.slices.values(), world.view.claims.values(), managed),
     )
     snapshot = Snapshot(
         taken_at=datetime.fromtimestamp(now, UTC),

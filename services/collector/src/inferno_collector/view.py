@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inferno_collector.claims import ResourceClaim, ResourceSlice
 from inferno_collector.placement import Tolerations
 from inferno_shared.kubernetes import ConfigMap, Deployment, Node, Pod, Service, VariantAutoscaling
 
@@ -14,13 +15,16 @@ Key = tuple[str, str]
 class ClusterView:
     """Objects by key. `malformed` has, by kind, the objects that could not be read and why.
 
-    `tolerations` are those of the pods of each Deployment.
+    `tolerations` are those of the pods of each Deployment. `slices` and `claims` are empty in a cluster
+    without dynamic resource allocation.
     """
 
     nodes: Mapping[Key, Node] = field(default_factory=dict)
     pods: Mapping[Key, Pod] = field(default_factory=dict)
     deployments: Mapping[Key, Deployment] = field(default_factory=dict)
     tolerations: Mapping[Key, Tolerations] = field(default_factory=dict)
+    slices: Mapping[Key, ResourceSlice] = field(default_factory=dict)
+    claims: Mapping[Key, ResourceClaim] = field(default_factory=dict)
     services: Mapping[Key, Service] = field(default_factory=dict)
     variants: Mapping[Key, VariantAutoscaling] = field(default_factory=dict)
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)

@@ -1,0 +1,73 @@
+"""Follows collections that a cluster may have or not: nothing is asked for until its API is discovered.
+
+A cluster without the API, or one that does not let us read it, is not waited for; it is looked at again
+later, as clusters are upgraded and rights are granted.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from inferno_shared.errors import ForbiddenError, KubernetesError, NotFoundError
+from inferno_shared.kubernetes import KubernetesClient, Resource, ResourceCache
+from inferno_shared.service import get_logger
+
+_AGAIN_SECONDS: Final = 600.0
+_AFTER_ERROR_SECONDS: Final = 30.0
+_MATCHES_NOTHING: Final = "llmd.ai/matches-nothing"
+
+log = get_logger(__name__)
+
+
+class OptionalCollections:
+    """Caches that run once all of their resources may be listed; until then they are empty."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        caches: Sequence[tuple[Resource, ResourceCache[Any]]],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._caches = caches
+        self._sleep = sleep
+        self._found = False
+        self._last_reason = ""
+
+    @property
+    def followed(self) -> Sequence[tuple[Resource, ResourceCache[Any]]]:
+        """The caches, once there is anything to follow."""
+        return self._caches if self._found else ()
+
+    async def run(self) -> None:
+        """Look for the API, then follow its collections, until cancelled."""
+        while not self._found:
+            wait_seconds = await self._look()
+            if wait_seconds:
+                await self._sleep(wait_seconds)
+        async with asyncio.TaskGroup() as group:
+            for _, cache in self._caches:
+                group.create_task(cache.run())
+
+    async def _look(self) -> float:
+        """0 when found, else the time after which to look again."""
+        try:
+            for resource, _ in self._caches:
+                await self._client.list(resource, label_selector=_MATCHES_NOTHING)
+        except NotFoundError:
+            return _AGAIN_SECONDS
+        except ForbiddenError as error:
+            self._say(str(error))
+            return _AGAIN_SECONDS
+        except KubernetesError as error:
+            self._say(str(error))
+            return _AFTER_ERROR_SECONDS
+        self._found = True
+        log.info("following", resources=[resource.plural for resource, _ in self._caches])
+        return 0.0
+
+    def _say(self, reason: str) -> None:
+        if reason != self._last_reason:
+            log.warning("devices of dynamic resource allocation cannot be read", reason=reason)
+        self._last_reason = reason
