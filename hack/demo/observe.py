@@ -28,13 +28,17 @@ def observe(stack: Stack, report: Path, *, seconds: float, now: float, loaded: b
     status = by_kind["VariantAutoscaling"].get("status", {})
     deployment = by_kind["Deployment"]
     rate = status.get("currentAlloc", {}).get("load", {}).get("arrivalRate")
+    desired = status.get("desiredOptimizedAlloc", {}).get("numReplicas")
+    hpa_replicas = by_kind["HorizontalPodAutoscaler"].get("status", {}).get("currentReplicas")
+    followed = bool(status.get("actuation", {}).get("applied")) and hpa_replicas == desired
     replicas = deployment["spec"]["replicas"]
     itl_ms, ttft_ms = recent_latencies(report, now)
     return Observation(
         seconds=seconds,
         loaded=loaded,
         arrival_rate_rpm=float(rate) if rate else None,
-        desired=status.get("desiredOptimizedAlloc", {}).get("numReplicas"),
+        desired=desired,
+        followed=followed,
         replicas=replicas,
         ready=deployment.get("status", {}).get("readyReplicas", 0),
         itl_p95_ms=itl_ms,

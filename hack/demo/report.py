@@ -115,7 +115,7 @@ def how_to_use(console: Console, stack: Stack) -> None:
   curl -s --cacert {stack.certificate} https://localhost:{stack.ports.actuator}/plan
   curl -s --cacert {stack.certificate} https://localhost:{stack.ports.actuator}/metrics
   {python} hack/vllme/vllm_emulator/loadgen.py --model {MODEL} --rate '[[120, 90]]' \\
-      --url http://127.0.0.1:30000/v1 --content 150
+      --url http://127.0.0.1:{stack.ports.model}/v1 --content 150
 
 Logs: {stack.processes.logs}""",
         markup=False,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from demo.certificate import write_certificate
 from demo.processes import Child, Processes, wait_for
-from demo.scenario import DEVICE, GPUS_PER_NODE, MODEL, NODES, SYSTEM_NAMESPACE, Scenario
+from demo.scenario import DEVICE, GPUS_PER_NODE, MODEL, NAMESPACE, NODES, SYSTEM_NAMESPACE, Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -29,6 +29,7 @@ class Ports:
     collector: int
     optimizer: int
     actuator: int
+    model: int
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def bring_up(processes: Processes, folder: Path, scenario: Scenario, tell: Calla
         processes=processes,
         folder=folder,
         kubeconfig=folder / "kubeconfig",
-        ports=Ports(free_port(8081), free_port(8082), free_port(8443)),
+        ports=Ports(free_port(8081), free_port(8082), free_port(8443), free_port(30000)),
         certificate=certificate,
     )
     tell(f"development cluster: {NODES} nodes x {GPUS_PER_NODE} {DEVICE}")
@@ -119,6 +120,7 @@ def _start_cluster(stack: Stack, scenario: Scenario) -> None:
             "--port", "0", "--kubeconfig", str(stack.kubeconfig),
             "--startup-seconds", str(scenario.startup_seconds),
             "--hpa-sync-seconds", str(scenario.hpa_sync_seconds),
+            "--no-node-ports", "--map", f"{NAMESPACE}/vllm-service={stack.ports.model}",
         ],
     )  # fmt: skip
 
@@ -135,7 +137,7 @@ def _start_cluster(stack: Stack, scenario: Scenario) -> None:
 
 
 def _apply_manifests(stack: Stack, scenario: Scenario) -> None:
-    for namespace in ("llm-d-sim", SYSTEM_NAMESPACE, "openshift-user-workload-monitoring"):
+    for namespace in (NAMESPACE, SYSTEM_NAMESPACE, "openshift-user-workload-monitoring"):
         stack.kubectl("create", "namespace", namespace)
     for crd in (ROOT / "config/crd", MANIFESTS / "servicemonitor-crd.yaml"):
         stack.kubectl("apply", "-f", str(crd))
@@ -152,7 +154,7 @@ def _apply_manifests(stack: Stack, scenario: Scenario) -> None:
         "-n", SYSTEM_NAMESPACE, "--type=merge", "-p", settings,
     )  # fmt: skip
     stack.kubectl(
-        "create", "secret", "-n", "llm-d-sim", "generic", "llm-d-hf-token", "--from-literal=token=not-a-token"
+        "create", "secret", "-n", NAMESPACE, "generic", "llm-d-hf-token", "--from-literal=token=not-a-token"
     )
     stack.kubectl("apply", "-f", str(ROOT / "config/samples/vllm-deployment-service-servicemon.yaml"))
     for source in (MANIFESTS / "metrics-service.yaml", ROOT / "config/external-metrics/apiservice.yaml"):
@@ -217,7 +219,7 @@ def start_load(stack: Stack, scenario: Scenario) -> tuple[Child, Path]:
             sys.executable, str(ROOT / "hack/vllme/vllm_emulator/loadgen.py"),
             "--model", MODEL,
             "--rate", f"[[{scenario.load_seconds}, {scenario.rate_rpm}]]",
-            "--url", "http://127.0.0.1:30000/v1",
+            "--url", f"http://127.0.0.1:{stack.ports.model}/v1",
             "--content", str(scenario.prompt_tokens),
             "--seed", str(scenario.arrivals_seed),
             "--report", str(report),

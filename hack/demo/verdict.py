@@ -15,6 +15,7 @@ class Observation:
     loaded: bool
     arrival_rate_rpm: float | None
     desired: int | None
+    followed: bool  # the statuses of VariantAutoscaling and HPA show the desired number as current
     replicas: int | None
     ready: int | None
     itl_p95_ms: float | None
@@ -72,4 +73,4 @@ def finished(observations: Sequence[Observation]) -> bool:
     if not any(observation.loaded for observation in observations):
         return False
     last = observations[-1]
-    return not last.loaded and last.desired == 1 and last.replicas == 1 and last.ready == 1
+    return not last.loaded and last.followed and {last.desired, last.replicas, last.ready} == {1}

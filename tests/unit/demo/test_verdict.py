@@ -15,6 +15,7 @@ def seen(
         loaded=loaded,
         arrival_rate_rpm=50,
         desired=desired,
+        followed=ready is None,
         replicas=replicas,
         ready=replicas,
         itl_p95_ms=None,
