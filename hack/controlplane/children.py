@@ -74,6 +74,10 @@ class Child:
         if self.process is None or code is not None:
             raise ChildFailedError(f"{self.name} ended with code {code}{self._end()}")
 
+    def ended(self) -> bool:
+        """Whether the program has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
+
     def stop(self, *, kill: bool = False) -> None:
         """SIGTERM, and SIGKILL to its session if it does not follow (or at once with `kill`)."""
         process, self.process = self.process, None

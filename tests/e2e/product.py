@@ -35,6 +35,7 @@ class Product:
     collector_port: int
     optimizer_port: int
     actuator_port: int
+    window_seconds: int = 60
 
     def get(self, service: str, path: str) -> Any:  # noqa: ANN401 - any JSON
         """JSON of one of the services."""
@@ -63,6 +64,11 @@ class Product:
         alloc = self.variant(name).get("status", {}).get("desiredOptimizedAlloc", {})
         wanted: int | None = alloc.get("numReplicas")
         return wanted
+
+    def condition(self, kind: str, name: str = NAME) -> tuple[str, str] | None:
+        """Status and reason of one of the variant's conditions."""
+        conditions = self.variant(name).get("status", {}).get("conditions", [])
+        return next(((c["status"], c["reason"]) for c in conditions if c["type"] == kind), None)
 
     def deployment(self, name: str = NAME) -> dict[str, Any]:
         """The Deployment as it is now."""
@@ -101,7 +107,10 @@ class Product:
             "inferno-collector",
             self.collector_port,
             ready=f"http://{HOST}:{self.collector_port}/readyz",
-            variables={"KUBECONFIG": str(self.plane.account_kubeconfig(SYSTEM, COLLECTOR))},
+            variables={
+                "KUBECONFIG": str(self.plane.account_kubeconfig(SYSTEM, COLLECTOR)),
+                "INFERNO_LOAD_WINDOW_SECONDS": str(self.window_seconds),
+            },
         )
 
     def start_optimizer(self) -> Child:
@@ -121,12 +130,15 @@ class Product:
         )
 
 
-def deploy(plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int) -> Product:
+def deploy(
+    plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int, window_seconds: int = 60
+) -> Product:
     """Steps 0 to 5 of the guide, with the actuator's own external metrics API in the adapter's place."""
     monitoring = plane.monitoring
     if monitoring is None:
         raise ValueError("the guide needs Prometheus and Thanos")
-    product = Product(plane, monitoring, *free_ports(3))
+    collector, optimizer, actuator = free_ports(3)
+    product = Product(plane, monitoring, collector, optimizer, actuator, window_seconds)
     _install_autoscaler(product, interval_seconds)
     _install_workload(plane, scrape_seconds)
     services = [product.start_collector(), product.start_optimizer()]

@@ -7,7 +7,6 @@ scraped every 5 s instead of every 15 s (both configuration), so that the run ta
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ import yaml
 
 from controlplane import Options, running_control_plane
 from controlplane.audit import read_uses
-from e2e.clusters import NAME, NAMESPACE, ROOT, SAMPLES, SYSTEM, until
+from e2e.clusters import NAME, NAMESPACE, SAMPLES, SYSTEM, until
+from e2e.loads import load
 from e2e.product import ACTUATOR, COLLECTOR, SERVICE, Product, deploy
 from e2e.timeline import METRIC, RULE, Timeline, reaction_table, recording
 
@@ -48,7 +48,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, measured: list[str]) -> It
     with running_control_plane(tmp_path_factory.mktemp("guide"), options) as plane:
         deployed = deploy(plane, interval_seconds=INTERVAL_SECONDS, scrape_seconds=SCRAPE_SECONDS)
         measured.append(f"control plane with monitoring and the three services: {plane.footprint()}")
-        until(lambda: condition(deployed, "MetricsAvailable") == ("True", "MetricsFound"), seconds=90)
+        until(lambda: deployed.condition("MetricsAvailable") == ("True", "MetricsFound"), seconds=90)
         until(lambda: deployed.desired() == 1)
         yield deployed
 
@@ -63,9 +63,8 @@ def run(product: Product, tmp_path_factory: pytest.TempPathFactory, measured: li
         children.start(f"watch-{resource}", [*kubectl, "get", resource, "-n", NAMESPACE, "-w"])
     with recording(product) as timeline:
         report = folder / "loadgen.jsonl"
-        start_load(product, LOAD, report)
-        until(lambda: children.all["loadgen"].process is None or ended(product), seconds=LOAD_SECONDS + 60)
-        children.all.pop("loadgen")
+        with load(product, SERVICE, LOAD, report=report) as name:
+            until(children.all[name].ended, seconds=LOAD_SECONDS + 60, why="the load's end")
         until(lambda: is_back(product), seconds=BACK_SECONDS, why="back at one replica")
         logs = {resource: children.all[f"watch-{resource}"].log for resource in WATCHED}
         until(lambda: rows(logs["hpa"])[-1][2] == "1/1 (avg)", why="the last line of kubectl get hpa -w")
@@ -78,23 +77,6 @@ def run(product: Product, tmp_path_factory: pytest.TempPathFactory, measured: li
     return Run(timeline, loaded_at, tables)
 
 
-def start_load(product: Product, rate: str, report: Path) -> None:
-    """The guide's load generator against the Service."""
-    product.plane.children.start(
-        "loadgen",
-        [
-            *(sys.executable, ROOT / "hack/vllme/vllm_emulator/loadgen.py", "--model", "Qwen/Qwen3-0.6B"),
-            *("--rate", rate, "--url", f"{product.plane.service_url(SERVICE)}/v1", "--content", "150"),
-            *("--seed", "7", "--report", report),
-        ],
-    )
-
-
-def ended(product: Product) -> bool:
-    process = product.plane.children.all["loadgen"].process
-    return process is not None and process.poll() is not None
-
-
 def is_back(product: Product) -> bool:
     deployment = product.deployment()
     return (
@@ -103,11 +85,6 @@ def is_back(product: Product) -> bool:
         and deployment["status"].get("replicas") == 1
         and deployment["status"].get("readyReplicas") == 1
     )
-
-
-def condition(product: Product, kind: str) -> tuple[str, str] | None:
-    conditions = product.variant().get("status", {}).get("conditions", [])
-    return next(((c["status"], c["reason"]) for c in conditions if c["type"] == kind), None)
 
 
 def rows(log: Path) -> list[list[str]]:
