@@ -1,7 +1,7 @@
 """The service kit: settings, logs, the app with probes and problem documents, the server, the HTTP client."""
 
 from inferno_shared.service.app import create_app
-from inferno_shared.service.authorization import FrontProxyGate, Gate, caller_of
+from inferno_shared.service.authorization import FrontProxyGate, Gate, OpenGate, caller_of
 from inferno_shared.service.http import http_client, is_loopback, request_with_retry
 from inferno_shared.service.logs import configure_logging, get_logger
 from inferno_shared.service.problems import FieldError, ProblemError
@@ -20,6 +20,7 @@ __all__ = [
     "FieldError",
     "FrontProxyGate",
     "Gate",
+    "OpenGate",
     "ProblemError",
     "ServiceSettings",
     "SettingRow",
