@@ -26,6 +26,7 @@ async def test_the_first_turn_writes_the_status_and_exports_the_metric(world: Cl
         ("TargetResolved", "True"),
         ("MetricsAvailable", "True"),
         ("OptimizationReady", "True"),
+        ("Actuated", "True"),
     ]
     assert f'{DESIRED}{SEED_NAME}"}} 3.0' in await world.metrics()
     events = (await world.kubernetes.list(EVENTS, SEED_NAMESPACE)).items

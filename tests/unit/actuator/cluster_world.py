@@ -23,6 +23,7 @@ from inferno_shared.contracts import Snapshot
 from inferno_shared.kubernetes import (
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
+    HORIZONTAL_POD_AUTOSCALERS,
     NAMESPACES,
     VARIANT_AUTOSCALINGS,
     KubernetesClient,
@@ -169,7 +170,7 @@ async def until(condition: Callable[[], bool], what: str, *, seconds: float = 5,
 
 
 async def install(kubernetes: KubernetesClient) -> None:
-    """The CRD, the seed's ConfigMaps and its VariantAutoscaling."""
+    """The CRD, the seed's ConfigMaps, HPA and VariantAutoscaling."""
     for name in (NAMESPACE, SEED_NAMESPACE):
         await kubernetes.create(NAMESPACES, _named(name))
     (definition,) = documents("crd/llmd.ai_variantautoscalings.yaml")
@@ -179,6 +180,8 @@ async def install(kubernetes: KubernetesClient) -> None:
         *documents("samples/acc-servclass-configmap.yaml"),
     ]:
         await kubernetes.create(CONFIG_MAPS, config_map, NAMESPACE)
+    (autoscaler,) = documents("samples/hpa-integration.yaml")
+    await kubernetes.create(HORIZONTAL_POD_AUTOSCALERS, autoscaler, SEED_NAMESPACE)
     await kubernetes.create(VARIANT_AUTOSCALINGS, seed_variant(), SEED_NAMESPACE)
 
 

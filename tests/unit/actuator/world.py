@@ -10,14 +10,17 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_snapshot
+from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.apply import Pace, Publisher
 from inferno_actuator.clients import CollectorClient, OptimizerClient
+from inferno_actuator.conditions import ConditionReason
 from inferno_actuator.decisions import Decision, decide
 from inferno_actuator.fencing import Fence
 from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.loop import Limits, Loop
+from inferno_actuator.modes import Mode
 from inferno_actuator.rails import RailLimits
 from inferno_actuator.timings import Timings
 from inferno_shared.contracts import (
@@ -34,7 +37,8 @@ from inferno_shared.contracts import (
     Variant,
 )
 from inferno_shared.errors import KubernetesError
-from inferno_shared.kubernetes import EventType, ObjectReference, Resource
+from inferno_shared.kubernetes import EventType, ObjectReference, Resource, ScaleTargetRef
+from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
 
 SEED_KEY = (SEED_NAMESPACE, SEED_NAME)
 NOON = datetime(2025, 9, 4, 12, 0, tzinfo=UTC)
@@ -175,6 +179,9 @@ class Statuses:
     hang: bool = False
     before_read: Callable[[Key], None] | None = None
     rails: RailLimits = field(default_factory=RailLimits)
+    hpas: Sequence[HorizontalPodAutoscaler] | None = None
+    modes: dict[Key, Mode] = field(default_factory=dict)
+    scaled: list[tuple[Key, int]] = field(default_factory=list)
 
     def add(self, key: Key = SEED_KEY, *, uid: str = "u1", status: JsonObject | None = None) -> None:
         metadata = {"namespace": key[0], "name": key[1], "uid": uid, "generation": 7}
@@ -220,12 +227,25 @@ class Statuses:
                 uid=it["metadata"]["uid"],
                 generation=it["metadata"]["generation"],
                 status=it["status"],
+                target=ScaleTargetRef("apps/v1", "Deployment", key[1]),
+                mode=self.modes.get(key, Mode.HPA),
             )
             for key, it in self.objects.items()
         }
 
     def interval_seconds(self) -> float:
         return 60.0
+
+    def autoscalers(self) -> Sequence[HorizontalPodAutoscaler] | None:
+        return self.hpas
+
+    async def act(self, decisions: Sequence[Decision]) -> Mapping[Key, Actuation]:
+        return {decision.key: self._scale(decision) for decision in decisions}
+
+    def _scale(self, decision: Decision) -> Actuation:
+        assert decision.desired is not None
+        self.scaled.append((decision.key, decision.desired.replicas))
+        return Actuation(works=True, reason=ConditionReason.SCALED, message="scaled")
 
     def rail_limits(self) -> RailLimits:
         return self.rails
@@ -284,6 +304,7 @@ class World:
             collector=CollectorClient(_client(lambda: self.collector)),
             optimizer=OptimizerClient(_client(lambda: self.optimizer)),
             cluster=self.statuses,
+            actor=self.statuses,
             publisher=Publisher(
                 self.statuses,
                 self.statuses,

@@ -9,6 +9,7 @@ import httpx
 import structlog
 from prometheus_client import CollectorRegistry
 
+from inferno_actuator.actuation.direct import DirectScaler
 from inferno_actuator.apply import Publisher
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
@@ -28,6 +29,7 @@ from inferno_shared.kubernetes import EventRecorder, KubernetesClient
 COMPONENT: Final = "inferno-autoscaler"
 _SYNC_REPORT_SECONDS: Final = 30.0
 _RESTART_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 2.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -76,6 +78,7 @@ class Actuator:
                 fence=self.fence,
                 pace=settings.pace(),
             ),
+            actor=DirectScaler(kubernetes, self.fence, concurrency=settings.apply_concurrency),
             gauges=self.gauges,
             timings=Timings(registry),
             journal=self.journal,
@@ -133,6 +136,7 @@ class Actuator:
                 await self.cluster.wait_until_synced(_SYNC_REPORT_SECONDS)
             except UnreachableError as error:
                 log.warning("waiting for the cluster", reason=str(error))
+        await self.cluster.settle(_SETTLE_SECONDS)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._changes.run())
             group.create_task(self.scheduler.run())

@@ -4,16 +4,20 @@ A value that cannot be used is reported and the last good one stays in force.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
-from typing import Final
+import contextlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Final
 
 from inferno_actuator.durations import parse_interval_seconds, parse_window_seconds
 from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.live import LiveValue
+from inferno_actuator.modes import MODE_ANNOTATION, mode_of
 from inferno_actuator.rails import RailLimits, Step, parse_share, parse_step
 from inferno_shared.contracts import Problem
+from inferno_shared.errors import UnreachableError
 from inferno_shared.kubernetes import (
     CONFIG_MAPS,
+    HORIZONTAL_POD_AUTOSCALERS,
     VARIANT_AUTOSCALINGS,
     ConfigMap,
     KubernetesClient,
@@ -21,6 +25,10 @@ from inferno_shared.kubernetes import (
     VariantAutoscaling,
     parse_config_map,
     parse_variant_autoscaling,
+)
+from inferno_shared.kubernetes.autoscalers import (
+    HorizontalPodAutoscaler,
+    parse_horizontal_pod_autoscaler,
 )
 
 SETTINGS_CONFIG_MAP: Final = "inferno-autoscaler-variantautoscaling-config"
@@ -58,6 +66,9 @@ class Cluster:
         self._config_maps: ResourceCache[ConfigMap] = ResourceCache(
             client, CONFIG_MAPS, parse_config_map, namespace=namespace, on_change=on_write
         )
+        self._autoscalers: ResourceCache[HorizontalPodAutoscaler] = ResourceCache(
+            client, HORIZONTAL_POD_AUTOSCALERS, parse_horizontal_pod_autoscaler
+        )
         self._interval = LiveValue(
             INTERVAL_KEY, parse_interval_seconds, default_interval_seconds, show=lambda s: f"{s:g} s"
         )
@@ -78,20 +89,33 @@ class Cluster:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._variants.run())
             group.create_task(self._config_maps.run())
+            group.create_task(self._autoscalers.run())
 
     async def wait_until_synced(self, timeout_seconds: float) -> None:
-        """Return once everything was read. Raises UnreachableError with the reason after the timeout."""
+        """Return once everything that a plan needs was read.
+
+        Raises UnreachableError with the reason after the timeout.
+        """
         await self._variants.wait_until_synced(timeout_seconds)
         await self._config_maps.wait_until_synced(timeout_seconds)
 
+    async def settle(self, timeout_seconds: float) -> None:
+        """Give what a plan does not need, but explains it, a moment to be read as well."""
+        with contextlib.suppress(UnreachableError):
+            await self._autoscalers.wait_until_synced(timeout_seconds)
+
     @property
     def synced(self) -> bool:
-        """Whether everything was read at least once."""
+        """Whether everything that a plan needs was read at least once; it needs no HPAs."""
         return self._variants.synced and self._config_maps.synced
 
     def problems(self) -> list[Problem]:
         """What keeps the caches from being current, and what could not be used of them."""
-        caches = (("VariantAutoscalings", self._variants), ("ConfigMaps", self._config_maps))
+        caches: tuple[tuple[str, ResourceCache[Any]], ...] = (
+            ("VariantAutoscalings", self._variants),
+            ("ConfigMaps", self._config_maps),
+            ("HorizontalPodAutoscalers", self._autoscalers),
+        )
         found = [
             Problem(subject=what, reason="NotFollowed", message=f"{what} are not followed: {cache.problem}")
             for what, cache in caches
@@ -109,6 +133,9 @@ class Cluster:
                 uid=it.metadata.uid,
                 generation=it.metadata.generation,
                 status=it.status,
+                target=it.spec.scale_target_ref,
+                mode=mode_of(it.metadata.annotations)[0],
+                mode_problem=mode_of(it.metadata.annotations)[1],
             )
             for key, it in self._variants.objects.items()
             if not it.metadata.deleting
@@ -116,6 +143,10 @@ class Cluster:
         for (namespace, name), message in self._variants.malformed.items():
             found[namespace, name] = KnownVariant(namespace=namespace, name=name, malformed=message)
         return found
+
+    def autoscalers(self) -> Sequence[HorizontalPodAutoscaler] | None:
+        """Every HPA; None while they cannot be read."""
+        return tuple(self._autoscalers.objects.values()) if self._autoscalers.synced else None
 
     def interval_seconds(self) -> float:
         """How often the loop runs, as the ConfigMap says now; the last usable value when it says nonsense."""
@@ -137,7 +168,14 @@ class Cluster:
     def fingerprint(self) -> Hashable:
         """What a plan depends on and people change: variants' specs and labels, ConfigMaps' content."""
         variants = frozenset(
-            (key, it.metadata.uid, it.metadata.generation, it.metadata.deleting, _items(it.metadata.labels))
+            (
+                key,
+                it.metadata.uid,
+                it.metadata.generation,
+                it.metadata.deleting,
+                _items(it.metadata.labels),
+                it.metadata.annotations.get(MODE_ANNOTATION),
+            )
             for key, it in self._variants.objects.items()
         )
         malformed = frozenset(self._variants.malformed.items())

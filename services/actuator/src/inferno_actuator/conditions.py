@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     METRICS_AVAILABLE = "MetricsAvailable"
     OPTIMIZATION_READY = "OptimizationReady"
     GUARDED = "Guarded"
+    ACTUATED = "Actuated"
 
 
 class ConditionReason(StrEnum):
@@ -40,6 +41,17 @@ class ConditionReason(StrEnum):
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     INFEASIBLE_SLO = "InfeasibleSLO"
     PLAN_FOLLOWED = "PlanFollowed"
+    HPA_FOLLOWS = "HpaFollows"
+    NO_HPA = "NoHpa"
+    HPA_CONFLICT = "HpaConflict"
+    HPA_MISCONFIGURED = "HpaMisconfigured"
+    HPA_DISABLED = "HpaDisabled"
+    HPA_MAXIMUM = "HpaMaximum"
+    HPA_MINIMUM = "HpaMinimum"
+    HPA_TOLERANCE = "HpaTolerance"
+    SCALED = "Scaled"
+    SCALE_FAILED = "ScaleFailed"
+    ADVISE_ONLY = "AdviseOnly"
 
 
 @dataclass(frozen=True, slots=True)

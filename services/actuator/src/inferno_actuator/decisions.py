@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.known import Desired, Key, KnownVariant, counted
 from inferno_actuator.ruling import Ruling
 from inferno_shared.contracts import Allocation, Outcome, Plan, PlanReason, Problem, Snapshot, Variant
@@ -61,6 +62,7 @@ class Decision:
         planned_at: monotonic time of the plan behind `desired`; None when no plan of this process is.
         problems: what the collector and the optimizer have to say about it.
         rulings: what the guard rails changed of the plan, in order.
+        actuation: whether somebody acts on it; None when that is not known.
     """
 
     known: KnownVariant
@@ -74,6 +76,7 @@ class Decision:
     planned_at: float | None
     problems: tuple[Problem, ...] = ()
     rulings: tuple[Ruling, ...] = ()
+    actuation: Actuation | None = None
 
     @property
     def key(self) -> Key:

@@ -52,6 +52,7 @@ from inferno_actuator.metric_names import (
     VARIANTS,
     MetricName,
 )
+from inferno_actuator.modes import Mode
 from inferno_actuator.ruling import Rail
 from inferno_shared.contracts import DeviceCapacity, PlanReason, SloTarget, Totals
 
@@ -177,9 +178,10 @@ def _values(
         yield CURRENT, variant.current.replicas, variant.current.accelerator
     if desired is None:
         return
-    yield DESIRED, desired.replicas, desired.accelerator
+    if decision.known.mode is not Mode.OFF:
+        yield DESIRED, desired.replicas, desired.accelerator
     yield PLANNED, decision.planned_replicas, desired.accelerator
-    if variant is not None:
+    if variant is not None and decision.known.mode is not Mode.OFF:
         yield RATIO, desired.replicas / (variant.current.replicas or 1), desired.accelerator
     if target is not None:
         yield TARGET_ITL, _seconds(target.itl_ms), desired.accelerator

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferno_actuator.modes import Mode
+from inferno_shared.kubernetes import ScaleTargetRef
+
 Key = tuple[str, str]
 """(namespace, name)"""
 
@@ -30,6 +33,9 @@ class KnownVariant:
 
     Args:
         malformed: why its spec could not be read; None when it could.
+        target: what is scaled; None when the spec could not be read.
+        mode: how its decisions become replicas.
+        mode_problem: what is wrong with the annotation that chooses the mode.
     """
 
     namespace: str
@@ -38,6 +44,9 @@ class KnownVariant:
     generation: int = 0
     status: Mapping[str, Any] = field(default_factory=dict)
     malformed: str | None = None
+    target: ScaleTargetRef | None = None
+    mode: Mode = Mode.HPA
+    mode_problem: str | None = None
 
     @property
     def key(self) -> Key:
@@ -48,6 +57,12 @@ class KnownVariant:
     def subject(self) -> str:
         """How problems of a snapshot or plan name it."""
         return f"VariantAutoscaling {self.namespace}/{self.name}"
+
+    @property
+    def target_words(self) -> str:
+        """The scale target for people. Example: `Deployment llm-d-sim/my-model`."""
+        kind, name = (self.target.kind, self.target.name) if self.target else ("Deployment", self.name)
+        return f"{kind} {self.namespace}/{name}"
 
     def persisted(self) -> Desired | None:
         """The desired allocation that an earlier cycle, perhaps of another process, wrote into the status."""

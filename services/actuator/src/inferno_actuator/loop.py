@@ -7,12 +7,14 @@ stage and the error, and the next turn tries again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
+from inferno_actuator.actuation.judge import acted, judged, not_scaled, to_scale
+from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.apply import Publisher, Update, WriteCounts, update_for, update_for_failure
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
@@ -28,6 +30,7 @@ from inferno_actuator.triggers import Trigger
 from inferno_actuator.turn import Turn
 from inferno_actuator.verdicts import failure_message
 from inferno_shared.contracts import Plan, Problem, SloTarget, Snapshot
+from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,6 +48,18 @@ class ClusterView(Protocol):
 
     def rail_limits(self) -> RailLimits:
         """How far the guard rails let a plan go."""
+        ...
+
+    def autoscalers(self) -> Sequence[HorizontalPodAutoscaler] | None:
+        """Every HPA; None while they cannot be read."""
+        ...
+
+
+class Actor(Protocol):
+    """Scales targets directly."""
+
+    async def act(self, decisions: Sequence[Decision]) -> Mapping[Key, Actuation]:
+        """Carry the decisions out; what became of each."""
         ...
 
 
@@ -74,6 +89,7 @@ class Loop:
         optimizer: OptimizerClient,
         cluster: ClusterView,
         publisher: Publisher,
+        actor: Actor,
         gauges: Gauges,
         timings: Timings,
         journal: Journal,
@@ -84,6 +100,7 @@ class Loop:
         self._optimizer = optimizer
         self._cluster = cluster
         self._publisher = publisher
+        self._actor = actor
         self._gauges = gauges
         self._timings = timings
         self._journal = journal
@@ -105,8 +122,25 @@ class Loop:
         except StageError as error:
             return await self._keep_last_plan(turn, error, known)
         self._put_in_force(plan, snapshot, decisions)
+        decisions = await self._act(turn, decisions)
         writes = await self._publish(turn, self._updates(snapshot, decisions))
         return self._journal.record(turn.finish(writes, decisions=decisions))
+
+    async def _act(self, turn: Turn, decisions: Decisions) -> Decisions:
+        """Scale what is to be scaled directly; the rest is already exported for HPAs."""
+        wanted = to_scale(decisions)
+        if not wanted:
+            return decisions
+        try:
+            async with turn.stage(Stage.ACT, self._limits.apply_seconds):
+                decisions = acted(decisions, await self._actor.act(wanted))
+        except StageError as error:
+            outcomes = {decision.key: not_scaled(decision, str(error)) for decision in wanted}
+            decisions = acted(decisions, outcomes)
+        self._in_force = decisions.by_key
+        if self._journal.in_force is not None:
+            self._journal.in_force = replace(self._journal.in_force, decisions=decisions.by_key)
+        return decisions
 
     def stand_down(self) -> None:
         """Forget and export nothing: another process leads."""
@@ -164,6 +198,7 @@ class Loop:
                 interval_seconds=self._cluster.interval_seconds(),
                 now=now,
             )
+            decisions = judged(decisions, self._cluster.autoscalers())
         for namespace, name in decisions.unknown:
             self._timings.error(Stage.DECIDE, FailureReason.UNKNOWN_VARIANT)
             log.warning("plan has a variant that its snapshot has not", namespace=namespace, variant=name)

@@ -14,6 +14,7 @@ class Stage(StrEnum):
     COLLECT = "collect"
     OPTIMIZE = "optimize"
     DECIDE = "decide"
+    ACT = "act"
     APPLY = "apply"
 
 

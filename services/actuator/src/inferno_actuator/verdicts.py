@@ -34,7 +34,7 @@ _READY_REASON_OF_HELD: Final[Mapping[PlanReason | Doubt, ConditionReason]] = {
 
 def verdicts(decision: Decision) -> tuple[Verdict, ...]:
     """The conditions that this decision has something to say about, in order."""
-    found = (_target(decision), _metrics(decision), _ready(decision), _guarded(decision))
+    found = (_target(decision), _metrics(decision), _ready(decision), _guarded(decision), _actuated(decision))
     return tuple(verdict for verdict in found if verdict is not None)
 
 
@@ -180,4 +180,17 @@ def _guarded(decision: Decision) -> Verdict | None:
         reason=decision.rulings[-1].rail,
         message=f"Plan {decision.planned_replicas}, desired {decision.desired.replicas}. {said}",
         routine=True,
+    )
+
+
+def _actuated(decision: Decision) -> Verdict | None:
+    actuation = decision.actuation
+    if actuation is None:
+        return None
+    return Verdict(
+        ConditionType.ACTUATED,
+        met=actuation.works,
+        reason=actuation.reason,
+        message=actuation.message,
+        routine=actuation.routine,
     )
