@@ -11,6 +11,7 @@ from rich.console import Console
 from inferno_optimizer.analysis import analyze
 from inferno_optimizer.app import create_optimizer_app
 from inferno_optimizer.plan import make_plan
+from inferno_optimizer.quiet import silence_scip
 from inferno_optimizer.settings import OptimizerSettings
 from inferno_optimizer.tables import analysis_tables, plan_tables
 from inferno_shared.contracts import AnalysisRequest, Snapshot, WireModel
@@ -48,6 +49,7 @@ def serve_optimizer(
     """
     if context.invoked_subcommand is None:
         settings = load_settings(OptimizerSettings, host=host, port=port)
+        silence_scip()
         serve(create_optimizer_app(settings), settings)
 
 

@@ -49,18 +49,15 @@ class _Ledger:
             return Assignment(variant.current_accelerator, 0)
         return Assignment(self._given[variant.key][0].accelerator, self.replicas(variant))
 
+    def given(self, variant: Variant) -> tuple[Candidate, int] | None:
+        return self._given.get(variant.key)
+
     def replicas(self, variant: Variant) -> int:
         return self._given[variant.key][1] if variant.key in self._given else 0
 
     def completes_rpm(self, variant: Variant) -> float:
         replicas = self.replicas(variant)
         return self._given[variant.key][0].rate_rpm * replicas if replicas else 0.0
-
-    def choices(self, variant: Variant) -> list[Candidate]:
-        """Candidates, cheapest per unit of rate first; only the one in use once there is one."""
-        if self.replicas(variant):
-            return [self._given[variant.key][0]]
-        return sorted(variant.candidates, key=_cost_per_rate)
 
     def room(self, candidate: Candidate, wanted: int) -> int:
         """How many of the wanted replicas fit."""
@@ -69,17 +66,29 @@ class _Ledger:
         return min(wanted, max(0, self._free.get(candidate.device, 0)) // candidate.units)
 
     def raise_to(self, variant: Variant, replicas: int, *, forced: bool) -> None:
-        """Bring a variant to that many replicas, or as near as fits."""
+        """Bring a variant to that many replicas, or as near as fits; it stays on what it has."""
         missing = replicas - self.replicas(variant)
-        if missing > 0:
-            candidate = max(self.choices(variant), key=lambda c: self.room(c, missing))
-            self.add(variant, candidate, missing if forced else self.room(candidate, missing))
+        if missing <= 0:
+            return
+        given = self.given(variant)
+        choices = [given[0]] if given else sorted(variant.candidates, key=_cost_per_rate)
+        candidate = max(choices, key=lambda c: self.room(c, missing))
+        added = missing if forced else self.room(candidate, missing)
+        if added:
+            self.put(variant, candidate, self.replicas(variant) + added)
 
-    def add(self, variant: Variant, candidate: Candidate, replicas: int) -> None:
-        """Give (or, below zero, take back) replicas."""
-        self._given[variant.key] = (candidate, self.replicas(variant) + replicas)
+    def put(self, variant: Variant, candidate: Candidate, replicas: int) -> None:
+        """Replace what a variant has."""
+        self.clear(variant)
+        self._given[variant.key] = (candidate, replicas)
         if self._free is not None:
             self._free[candidate.device] = self._free.get(candidate.device, 0) - candidate.units * replicas
+
+    def clear(self, variant: Variant) -> None:
+        """Take back what a variant has."""
+        before = self._given.pop(variant.key, None)
+        if before is not None and self._free is not None:
+            self._free[before[0].device] += before[0].units * before[1]
 
 
 def _cost_per_rate(candidate: Candidate) -> float:
@@ -87,21 +96,39 @@ def _cost_per_rate(candidate: Candidate) -> float:
 
 
 def _serve(demand: Demand, ledger: _Ledger, *, whole_only: bool) -> None:
-    """Add replicas variant by variant until the demand is served or nothing fits."""
+    """Serve variant by variant until all is served or nothing fits; minimums may change their accelerator."""
+    before = [(variant, ledger.given(variant)) for variant in demand.variants]
     rest_rpm = demand.servable_rpm * (1 - RELATIVE_TOLERANCE)
     rest_rpm -= sum(ledger.completes_rpm(variant) for variant in demand.variants)
-    given: list[tuple[Variant, Candidate, int]] = []
     for variant in demand.variants:
-        for candidate in ledger.choices(variant):
-            if rest_rpm <= 0:
-                return
-            most = variant.most_replicas(candidate, demand.servable_rpm) - ledger.replicas(variant)
-            adding = ledger.room(candidate, min(most, candidate.replicas_for(rest_rpm)))
-            if adding > 0:
-                ledger.add(variant, candidate, adding)
-                given.append((variant, candidate, adding))
-                rest_rpm -= candidate.rate_rpm * adding
-                break
+        if rest_rpm > 0:
+            rest_rpm += ledger.completes_rpm(variant)
+            _serve_by(variant, rest_rpm, demand.servable_rpm, ledger)
+            rest_rpm -= ledger.completes_rpm(variant)
     if whole_only and rest_rpm > 0:
-        for variant, candidate, added in given:
-            ledger.add(variant, candidate, -added)
+        for variant, given in before:
+            ledger.clear(variant)
+            if given is not None:
+                ledger.put(variant, *given)
+
+
+def _serve_by(variant: Variant, rate_rpm: float, whole_rpm: float, ledger: _Ledger) -> None:
+    """Give a variant what serves the rate at least cost, or the most of it that fits."""
+    given = ledger.given(variant)
+    guaranteed = max(variant.floor, min(variant.minimum, ledger.replicas(variant)))
+    ledger.clear(variant)
+    options = []
+    for position, candidate in enumerate(variant.candidates):
+        if variant.floor and given is not None and candidate is not given[0]:
+            continue
+        most = variant.most_replicas(candidate, whole_rpm)
+        wanted = max(guaranteed, min(most, candidate.replicas_for(rate_rpm)))
+        replicas = max(ledger.room(candidate, wanted), variant.floor)
+        if replicas >= max(guaranteed, 1):
+            served_rpm = min(rate_rpm, candidate.rate_rpm * replicas)
+            options.append((-served_rpm, candidate.cost_per_hour * replicas, position, replicas))
+    if options:
+        _, _, position, replicas = min(options)
+        ledger.put(variant, variant.candidates[position], replicas)
+    elif given is not None:
+        ledger.put(variant, *given)

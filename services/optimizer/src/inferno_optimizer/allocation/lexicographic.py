@@ -112,7 +112,7 @@ class Minimizer:
                     return Minimum(found.values, found.value, found.value, proven=True)
                 reached = max(bound, min(found.bound, bound + beyond))
                 best = Minimum(found.values, found.value, reached, proven=False)
-                size = sum(1 for cost in movable if cost <= gap)
+                size = min(sum(1 for cost in movable if cost <= gap), max(FIRST_CORE, CORE_GROWTH * size))
             elif size == len(movable):
                 return found
             else:

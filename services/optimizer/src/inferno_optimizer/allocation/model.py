@@ -43,6 +43,8 @@ class Segment:
     candidate: Candidate
     chosen: Any
     replicas: Expression
+    lower: int
+    upper: int
     full: bool
     changes: Expression
     own: tuple[Any, ...]
@@ -228,7 +230,7 @@ class AllocationModel:
             changes = own[2] + 0.0
             self.model.add_linear_constraint(changes >= replicas - current * chosen)
             self.model.add_linear_constraint(changes >= current * chosen - replicas)
-        return Segment(variant, candidate, chosen, replicas, full, changes, tuple(own))
+        return Segment(variant, candidate, chosen, replicas, lower, upper, full, changes, tuple(own))
 
     def _one_accelerator(
         self, block: Block, variant: Variant, segments: list[Segment], *, must_run: bool
@@ -241,9 +243,20 @@ class AllocationModel:
             self.model.add_linear_constraint(chosen <= 1)
         if self._shape.soft_minimum and variant.minimum:
             missed = self.model.add_variable(lb=0.0, ub=variant.minimum)
-            replicas = mathopt.fast_sum([s.replicas for s in segments])
-            self.model.add_linear_constraint(missed >= variant.minimum - replicas)
+            counted = mathopt.fast_sum([self._counted(s, variant.minimum) for s in segments])
+            self.model.add_linear_constraint(missed >= variant.minimum - counted)
             block.missed.append(missed)
+
+    def _counted(self, segment: Segment, minimum: int) -> Expression:
+        """min(y, minimum), tight: half a choice of many replicas does not make up for the other half."""
+        if segment.lower >= minimum:
+            return minimum * segment.chosen
+        if segment.upper <= minimum:
+            return segment.replicas
+        counted = self.model.add_variable(lb=0.0, ub=minimum)
+        self.model.add_linear_constraint(counted <= segment.replicas)
+        self.model.add_linear_constraint(counted <= minimum * segment.chosen)
+        return counted + 0.0
 
     def _guaranteed(self, variant: Variant) -> int:
         """Replicas that no plan goes below."""
