@@ -9,7 +9,9 @@ import difflib
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from inferno_shared.redaction import redacted
 
 SCHEMA_VERSION: Final = "1"
 
@@ -23,6 +25,9 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, le=1e12)]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Sentence = Annotated[
+    str, AfterValidator(redacted)
+]  # what it quotes, such as an address, may hold a credential
 
 
 class WireModel(BaseModel):
@@ -38,7 +43,7 @@ class Problem(WireModel):
         description="What it is about: 'VariantAutoscaling ns/name', 'Node n1', 'ConfigMap key'"
     )
     reason: str = Field(description="CamelCase word for machines, such as MetricsMissing")
-    message: str = Field(description="What is wrong, the number or field that decided, and what to do")
+    message: Sentence = Field(description="What is wrong, the number or field that decided, and what to do")
 
 
 def unknown_fields(model: BaseModel, path: str = "") -> Iterator[tuple[str, str | None]]:
