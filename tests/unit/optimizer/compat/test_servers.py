@@ -199,5 +199,20 @@ def test_the_order_of_lists_changes_nothing() -> None:
     assert on_the_wire(system(1)) == on_the_wire(system(-1))
 
 
+def test_the_certificate_states_the_whole_cost() -> None:
+    held = a_server("held", service_class="Gold", current=RUNNING)
+    answer = on_the_wire(a_system(servers=[a_server("good"), held]))
+    stated = {stage["objective"]: stage["value"] for stage in answer["certificate"]["stages"]}
+    assert stated["cost"] == answer["totalCost"] == 150 + 100
+
+
+@pytest.mark.parametrize(
+    ("minimum", "reason"), [(1, "the TTFT target binds"), (2, "the minimum of replicas suffices")]
+)
+def test_a_minimum_is_the_reason_only_when_fewer_would_do(minimum: int, reason: str) -> None:
+    system = a_system(servers=[a_server(rate=10, minNumReplicas=minimum)])
+    assert reason in on_the_wire(system)["allocations"]["s1"]["message"]
+
+
 def test_no_servers_is_an_empty_answer() -> None:
     assert on_the_wire(a_system(servers=[]))["allocations"] == {}

@@ -134,10 +134,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _served(order: Order, option: Option, replicas: int) -> str:
-    if (
-        replicas == order.server.min_num_replicas
-        and replicas * option.sizing.capacity_rpm > order.required_rpm
-    ):
+    one_less_rpm = (replicas - 1) * option.sizing.capacity_rpm
+    if one_less_rpm >= order.required_rpm:
         reason = "the minimum of replicas suffices"
     else:
         reason = BINDING[option.sizing.binding]

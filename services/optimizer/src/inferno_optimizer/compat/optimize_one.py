@@ -32,11 +32,12 @@ def optimize_one(data: SystemData, choose: Choose) -> AllocationSolution:
     solution = chosen.solution if isinstance(chosen, Chosen) else Solution({})
     limits = _limits(system)
     allocations = allocations_of(orders.orders, orders.refusals, solution.assignments, limits)
+    held_cost = sum(allocations[refusal.server.name].cost for refusal in orders.refusals)
     return AllocationSolution(
         allocations=allocations,
         total_cost=sum(allocation.cost for allocation in allocations.values()),
         capacity=_uses(system, orders, solution),
-        certificate=_certificate(solution.stages, verified=isinstance(chosen, Chosen)),
+        certificate=_certificate(solution.stages, held_cost, verified=isinstance(chosen, Chosen)),
         problems=list(_problems(data, orders, allocations)),
     )
 
@@ -78,16 +79,25 @@ def _uses(system: SystemSpec, orders: Orders, solution: Solution) -> list[TypeUs
     ]
 
 
-def _certificate(stages: Sequence[SolvedStage], *, verified: bool) -> Certificate:
+def _certificate(stages: Sequence[SolvedStage], held_cost: float, *, verified: bool) -> Certificate:
+    """What was proven; what held servers cost is a constant that the total contains too."""
     if not verified:
         return Certificate(status="fallback", verified=False)
     return Certificate(
         status=max((stage.status for stage in stages), key=WORST_LAST.index, default="optimal"),
         verified=True,
-        stages=[
-            Stage(objective=s.objective, value=s.value, bound=s.bound, gap=s.gap, status=s.status)
-            for s in stages
-        ],
+        stages=[_stage(stage, held_cost if stage.objective == "cost" else 0.0) for stage in stages],
+    )
+
+
+def _stage(stage: SolvedStage, constant: float) -> Stage:
+    bound = None if stage.bound is None else stage.bound + constant
+    return Stage(
+        objective=stage.objective,
+        value=stage.value + constant,
+        bound=bound,
+        gap=stage.gap,
+        status=stage.status,
     )
 
 
