@@ -1,10 +1,13 @@
 """Which gate stands before which path, in a whole app."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from inferno_shared.access import Identity
@@ -70,6 +73,41 @@ async def test_a_secured_service_asks_the_cluster_for_every_path_but_probes() ->
         (ROBOT.name, "get", "/plan/a"),
         (ROBOT.name, "post", "/invoke"),
     ]
+
+
+SECURED = an_app(FakeReviewer(), service_authorization="kubernetes", metrics_authorization="kubernetes")
+PIECES = st.sampled_from(
+    ["/", "//", ".", "..", "%2e", ";", "healthz", "readyz", "metrics", "plan", "docs", "\x00"]
+)
+
+
+@given(
+    st.lists(PIECES, max_size=8).map("".join).map("/{}".format),
+    st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "get", "TRACE"]),
+    st.sampled_from(["", "/healthz", "/plan"]),
+)
+def test_no_spelling_of_a_path_gets_around_its_gate(path: str, method: str, root_path: str) -> None:
+    statuses: list[int] = []
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        statuses.append(message.get("status", 0))
+
+    async def receive() -> Any:  # noqa: ANN401 - an ASGI message
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": root_path,
+        "headers": [(b"host", b"x")],
+        "query_string": b"",
+        "server": ("x", 80),
+        "client": ("127.0.0.1", 1),
+        "scheme": "http",
+    }
+    asyncio.run(SECURED(scope, receive, send))
+    assert statuses[0] == 401 or path in {"/healthz", "/readyz"}
 
 
 async def test_the_log_says_who_was_refused_and_who_did_more_than_read() -> None:
