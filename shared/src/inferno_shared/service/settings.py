@@ -53,8 +53,8 @@ class ServiceSettings(BaseSettings):
     service_authorization: Authorization = Field(
         "none",
         description="Who may call the service: none (everybody who reaches it), kubernetes (bearer token "
-        "checked by TokenReview, then SubjectAccessReview of verb and path; remembered for a minute, refusals "
-        "for 5 s), certificate (client certificate with an allowed name)",
+        "checked by TokenReview, then SubjectAccessReview of verb and path; remembered for a minute, a "
+        "refusal for 5 s), certificate (client certificate with an allowed name)",
     )
     metrics_authorization: Authorization = Field(
         "none",
