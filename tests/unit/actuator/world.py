@@ -14,6 +14,7 @@ from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.apply import Pace, Publisher
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.conditions import ConditionReason
+from inferno_actuator.decision_log import DecisionLog
 from inferno_actuator.decisions import Decision, decide
 from inferno_actuator.fencing import Fence
 from inferno_actuator.gauges import Gauges
@@ -280,7 +281,12 @@ class World:
     """The loop with everything around it under the test's command."""
 
     def __init__(
-        self, snapshot: Snapshot | None = None, *, limits: Limits | None = None, pace: Pace | None = None
+        self,
+        snapshot: Snapshot | None = None,
+        *,
+        limits: Limits | None = None,
+        pace: Pace | None = None,
+        decision_log: DecisionLog | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.snapshot = snapshot or a_snapshot()
@@ -297,6 +303,7 @@ class World:
         self.leads = True
         self.fence: Fence = FakeFence(self)
         self.pace = pace or Pace(concurrency=4)
+        self.decision_log = decision_log
         self.loop = self._loop(limits or Limits())
 
     def _loop(self, limits: Limits) -> Loop:
@@ -316,6 +323,7 @@ class World:
             journal=self.journal,
             limits=limits,
             clock=self.clock,
+            decision_log=self.decision_log,
         )
 
     def see(self, *variants: Variant, problems: Sequence[Problem] = ()) -> None:

@@ -84,6 +84,7 @@ class Actuator:
             journal=self.journal,
             limits=settings.limits(),
             clock=clock,
+            decision_log=settings.decision_log(),
         )
         self.scheduler = Scheduler(
             turn=self._loop.run_once,

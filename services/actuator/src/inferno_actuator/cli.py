@@ -1,12 +1,18 @@
 """Command line of the actuator."""
 
+import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from inferno_actuator.app import create_actuator_app
+from inferno_actuator.clients import OptimizerClient
+from inferno_actuator.decision_log.replay import Comparison, ReplayError, read_log, table
+from inferno_actuator.decision_log.replay import replay as replay_log
 from inferno_actuator.settings import ActuatorSettings
-from inferno_shared.service import load_settings, serve
+from inferno_actuator.stages import StageError
+from inferno_shared.service import http_client, load_settings, serve
 
 _EPILOG = """
 **Examples**
@@ -19,6 +25,15 @@ optimizer at port 8082 of this machine.
 `curl localhost:8443/plan/llm-d-sim/my-model` explains one decision; `curl -X POST localhost:8443/invoke` runs
 the loop now.
 """
+
+_REPLAY_EPILOG = """
+**Examples**
+
+`inferno-actuator replay decisions.jsonl` compares every decision with the optimizer at port 8082.
+
+`inferno-actuator replay decisions.jsonl --variant llm-d-sim/my-model --all` shows the history of one variant.
+"""
+_REPLAY_TIMEOUT_SECONDS = 120.0
 
 app = typer.Typer(no_args_is_help=False, add_completion=False, rich_markup_mode="markdown")
 
@@ -37,3 +52,30 @@ def serve_actuator(
     if context.invoked_subcommand is None:
         settings = load_settings(ActuatorSettings, host=host, port=port)
         serve(create_actuator_app(settings), settings)
+
+
+@app.command(epilog=_REPLAY_EPILOG)
+def replay(
+    file: Annotated[Path, typer.Argument(help="A decision log, as INFERNO_DECISION_LOG_FILE names it.")],
+    optimizer: Annotated[str, typer.Option(help="Address of the optimizer.")] = "http://127.0.0.1:8082",
+    variant: Annotated[str | None, typer.Option(help="Only this one: namespace/name.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show equal ones, too.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Send the logged snapshots to an optimizer and show where its plans differ. Exits with 1 when they do."""
+    try:
+        found = asyncio.run(_replayed(file, optimizer, variant))
+    except (ReplayError, StageError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    different = [comparison for comparison in found if comparison.differs]
+    shown = found if everything else different
+    if shown:
+        typer.echo(table(shown))
+    typer.echo(f"{len(found)} decisions replayed, {len(different)} differ")
+    raise typer.Exit(1 if different else 0)
+
+
+async def _replayed(file: Path, optimizer_url: str, variant: str | None) -> list[Comparison]:
+    async with http_client(base_url=optimizer_url, timeout_seconds=_REPLAY_TIMEOUT_SECONDS) as http:
+        lines = read_log(file)
+        return [it async for it in replay_log(lines, OptimizerClient(http), variant=variant)]

@@ -18,6 +18,7 @@ from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.apply import Publisher, Update, WriteCounts, update_for, update_for_failure
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
+from inferno_actuator.decision_log import CycleLines, LoggedFailure
 from inferno_actuator.decisions import Decision, Decisions, decide
 from inferno_actuator.gauges import Gauges, Shown, count_guardings, count_scalings
 from inferno_actuator.journal import Cycle, Journal, PlanInForce, reported
@@ -63,6 +64,14 @@ class Actor(Protocol):
         ...
 
 
+class DecisionSink(Protocol):
+    """Keeps what was decided."""
+
+    async def write(self, cycle: CycleLines) -> None:
+        """Append a cycle; never fails."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long each stage may take, how old a plan may be; None: five intervals, at least five minutes."""
@@ -95,7 +104,9 @@ class Loop:
         journal: Journal,
         limits: Limits,
         clock: Clock,
+        decision_log: DecisionSink | None = None,
     ) -> None:
+        self._decision_log = decision_log
         self._collector = collector
         self._optimizer = optimizer
         self._cluster = cluster
@@ -123,6 +134,7 @@ class Loop:
             return await self._keep_last_plan(turn, error, known)
         self._put_in_force(plan, snapshot, decisions)
         decisions = await self._act(turn, decisions)
+        await self._log_decisions(turn, snapshot, decisions)
         writes = await self._publish(turn, self._updates(snapshot, decisions))
         return self._journal.record(turn.finish(writes, decisions=decisions))
 
@@ -141,6 +153,26 @@ class Loop:
         if self._journal.in_force is not None:
             self._journal.in_force = replace(self._journal.in_force, decisions=decisions.by_key)
         return decisions
+
+    async def _log_decisions(self, turn: Turn, snapshot: Snapshot, decisions: Decisions) -> None:
+        if self._decision_log is not None:
+            at = self._clock.now()
+            await self._decision_log.write(
+                CycleLines.of(snapshot, decisions, at=at, cycle=turn.number, trigger=turn.trigger)
+            )
+
+    async def _log_failure(self, turn: Turn, error: StageError) -> None:
+        if self._decision_log is not None:
+            failure = LoggedFailure(
+                at=self._clock.now(),
+                cycle=turn.number,
+                trigger=turn.trigger,
+                snapshot_id=turn.snapshot_id,
+                stage=error.stage,
+                reason=error.reason,
+                message=error.message,
+            )
+            await self._decision_log.write(CycleLines(None, (failure,)))
 
     def stand_down(self) -> None:
         """Forget and export nothing: another process leads."""
@@ -251,6 +283,7 @@ class Loop:
             exported = decision is not None and shown.is_fresh(decision.planned_at, monotonic)
             message = failure_message(str(error), desired, exported=exported)
             updates.append(update_for_failure(variant, message, now))
+        await self._log_failure(turn, error)
         writes = await self._publish(turn, updates)
         return self._journal.record(turn.finish(writes, failure=error))
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from inferno_actuator.apply import Pace
+from inferno_actuator.decision_log import DecisionLog
 from inferno_actuator.loop import Limits
 from inferno_shared.service import ServiceSettings
 
@@ -74,6 +75,15 @@ class ActuatorSettings(ServiceSettings):
     apply_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
         16, description="Status writes under way at once"
     )
+    decision_log_file: Path | None = Field(
+        None, description="Append every decision as a JSON line to this file; unset: none is kept"
+    )
+    decision_log_max_bytes: Annotated[int, Field(ge=65_536, le=2**40)] = Field(
+        64 * 2**20, description="Size at which the decision log is rotated"
+    )
+    decision_log_files: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        4, description="Files of the decision log that are kept, the newest included"
+    )
     external_metrics: bool = Field(
         False,
         description="Serve external.metrics.k8s.io/v1beta1: an HPA then needs no Prometheus and no adapter",
@@ -92,6 +102,14 @@ class ActuatorSettings(ServiceSettings):
             heartbeats_per_cycle=self.status_heartbeats_per_cycle,
             noise=self.status_noise,
             concurrency=self.apply_concurrency,
+        )
+
+    def decision_log(self) -> DecisionLog | None:
+        """Where decisions are kept."""
+        if self.decision_log_file is None:
+            return None
+        return DecisionLog(
+            self.decision_log_file, max_bytes=self.decision_log_max_bytes, files=self.decision_log_files
         )
 
     def limits(self) -> Limits:

@@ -34,8 +34,8 @@ class Turn:
 
     def __init__(self, number: int, trigger: Trigger, clock: Clock, timings: Timings) -> None:
         self.snapshot_id: str | None = None
-        self._number = number
-        self._trigger = trigger
+        self.number = number
+        self.trigger = trigger
         self._clock = clock
         self._timings = timings
         self._started_at = clock.now()
@@ -67,8 +67,8 @@ class Turn:
         """What the turn did, for the journal, the log and whoever asked for it."""
         decided = tuple(decisions.by_key.values()) if decisions else ()
         cycle = Cycle(
-            number=self._number,
-            trigger=self._trigger,
+            number=self.number,
+            trigger=self.trigger,
             started_at=self._started_at,
             duration_seconds=self._clock.monotonic() - self._started,
             stage_seconds=self._stage_seconds,
