@@ -1,5 +1,6 @@
 """What a client shows and trusts, over real connections, while it rotates."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from inferno_shared.errors import ConfigurationError, UpstreamError
 from inferno_shared.service import http_client, request_with_retry
-from inferno_shared.service.tls import peer_of
+from inferno_shared.service.tls import client_context, peer_of
 from unit.shared.certificates import Authority
 from unit.shared.service.asking import an_app
 from unit.shared.service.serving import serving
@@ -102,6 +103,23 @@ async def test_a_rotated_authority_is_the_only_one_that_counts(deployment: Deplo
             await ask(client)
         deployment.servers.write(deployment.trust)
         assert await ask(client) == {"certificate": None, "authorization": None}
+
+
+async def test_blocking_clients_follow_the_files_as_well(deployment: Deployment) -> None:
+    context = client_context(
+        ca_file=deployment.trust, cert_file=deployment.client.certificate, key_file=deployment.client.key
+    )
+
+    def ask_blocking(url: str) -> str:
+        with httpx.Client(verify=context, trust_env=False) as client:
+            return str(client.get(f"{url}/seen").json()["certificate"])
+
+    async with serving(deployment.service()) as url:
+        assert await asyncio.to_thread(ask_blocking, url) == "first"
+        rotated = deployment.clients.client(deployment.folder, "second")
+        rotated.certificate.rename(deployment.client.certificate)
+        rotated.key.rename(deployment.client.key)
+        assert await asyncio.to_thread(ask_blocking, url) == "second"
 
 
 async def test_the_systems_authorities_do_not_vouch_for_a_private_service(deployment: Deployment) -> None:

@@ -4,6 +4,7 @@ Files that cannot be used (half written, key of another certificate, gone) chang
 stays, a log line and the observer say why, and the next change is tried again.
 """
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
@@ -31,8 +32,8 @@ class Observer(Protocol):
 class ReloadingContext(ssl.SSLContext):
     """Hands every handshake to the context that `load` last made; loads again when `version` changes.
 
-    Works on either side wherever the standard library's memory interface is used: asyncio, and through it
-    uvicorn and httpx. Nothing is loaded into this object itself, so that whoever bypasses it fails closed.
+    Works on either side, for asyncio (through it uvicorn and httpx) and for blocking sockets. Nothing is
+    loaded into this object itself, so that whoever bypasses both ways fails closed.
     """
 
     def __init__(
@@ -79,6 +80,20 @@ class ReloadingContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         context = self.refresh()
         return context.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+    def wrap_socket(  # noqa: D102 - inherited
+        self,
+        sock: socket.socket,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - inherited
+        do_handshake_on_connect: bool = True,  # noqa: FBT001, FBT002 - inherited
+        suppress_ragged_eofs: bool = True,  # noqa: FBT001, FBT002 - inherited
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        context = self.refresh()
+        return context.wrap_socket(
+            sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
+        )
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:  # noqa: D102 - inherited
         with self._lock:
