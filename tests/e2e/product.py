@@ -70,6 +70,11 @@ class Product:
         conditions = self.variant(name).get("status", {}).get("conditions", [])
         return next(((c["status"], c["reason"]) for c in conditions if c["type"] == kind), None)
 
+    def reason(self, reason: str, name: str = NAME) -> str | None:
+        """The message of the variant's condition with this reason; None if no condition has it."""
+        conditions = self.variant(name).get("status", {}).get("conditions", [])
+        return next((c["message"] for c in conditions if c["reason"] == reason), None)
+
     def deployment(self, name: str = NAME) -> dict[str, Any]:
         """The Deployment as it is now."""
         return self.get_json("deployment", name, "-n", NAMESPACE)

@@ -12,7 +12,7 @@ import pytest
 
 from controlplane import Options, running_control_plane
 from controlplane.probes import free_ports
-from e2e.clusters import NAME, NAMESPACE, SYSTEM, manifest, until
+from e2e.clusters import NAME, NAMESPACE, ROOT, SYSTEM, manifest, until
 from e2e.loads import load
 from e2e.product import ACTUATOR, SERVICE, Product, deploy
 from e2e.timeline import METRIC
@@ -181,6 +181,28 @@ def test_the_product_survives_a_restart_of_the_api_server(product: Product) -> N
     until(lambda: product.desired() == 6, seconds=60, why="watches have resumed")
     until(lambda: ready(product) == 6, seconds=60, why="the HPA follows again")
     changed(product, minReplicas=1)
+
+
+def test_a_variant_in_direct_mode_is_scaled_by_the_actuator_once_it_may(product: Product) -> None:
+    until(lambda: settled(product))
+    plane, rights = product.plane, str(ROOT / "config/rbac/direct")
+    plane.kubectl("delete", "hpa", "vllm-deployment-hpa", "-n", NAMESPACE)
+
+    def annotate(word: str) -> None:
+        plane.kubectl("annotate", "va", NAME, "-n", NAMESPACE, f"inferno.llmd.ai/actuation{word}")
+
+    annotate("=direct")
+    changed(product, minReplicas=6)
+    until(lambda: product.reason("ScaleFailed"), why="a condition that says what is not allowed")
+    refused = wanted(product)
+    plane.kubectl("apply", "-f", rights)
+    until(lambda: wanted(product) == 6, why="scaled without an HPA")
+    changed(product, minReplicas=1)
+    annotate("-")
+    plane.kubectl("delete", "-f", rights)
+    plane.kubectl("apply", "-f", manifest("hpa-integration.yaml"))
+
+    assert refused < 6
 
 
 def test_nothing_scales_down_while_prometheus_is_away(product: Product) -> None:
