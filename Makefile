@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 	--no-emit-package inferno-shared --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench schemas lock clean
+.PHONY: help install demo test e2e tools lint format bench schemas lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ demo: $(STAMP) ## The seed's scenario on a laptop: 1 -> 4 replicas under load, a
 test: $(STAMP) ## All tests that need nothing but Python (under 3 minutes)
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+tools: $(STAMP) ## Build the pinned control-plane programs into bin/ (needs Go; once, about 15 minutes)
+	@$(BIN)/python hack/tools/build.py
+
+e2e: tools ## The guide on a real control plane: etcd, kube-apiserver, HPA, Prometheus, Thanos
+	@$(BIN)/pytest tests/e2e $(ARGS)
+
 lint: $(STAMP) ## ruff with all rules, mypy --strict, import contracts, formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,6 +57,7 @@ schemas: $(STAMP) ## Publish the JSON schema of the wire contracts in docs/schem
 lock: $(STAMP) ## Lock every requirement with hashes again
 	@for service in $(SERVICES); do $(COMPILE) services/$$service/pyproject.toml -o requirements/$$service.txt || exit 1; done
 	@$(COMPILE) requirements/dev.in $(SERVICES:%=services/%/pyproject.toml) -o requirements/dev.txt
+	@$(COMPILE) hack/vllme/vllm_emulator/requirements.in -o hack/vllme/vllm_emulator/requirements.txt
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
