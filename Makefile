@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 .PHONY: help install demo test e2e tools lint format bench schemas lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n  make demo DEMO=short   the demo in under 3 minutes\n  make demo KEEP=1       leave it running, to be used with kubectl, curl and loadgen\n'
 
 install: $(STAMP) ## Create .venv with everything locked by hash

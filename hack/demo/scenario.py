@@ -28,7 +28,7 @@ class Scenario:
     arrivals_seed: int = 7
     interval_seconds: int = 5
     scrape_seconds: float = 2.0
-    window_seconds: int = 60
+    window_seconds: int = 300
     hpa_sync_seconds: float = 2.0
     startup_seconds: float = 3.0
     limit_seconds: int = 480
@@ -37,4 +37,4 @@ class Scenario:
 
 
 FULL = Scenario(load_seconds=180)
-SHORT = Scenario(load_seconds=75, window_seconds=40, limit_seconds=170)
+SHORT = Scenario(load_seconds=75, limit_seconds=170)
