@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from controlplane import ControlPlane
 from controlplane.children import Children
 from controlplane.plane import KubectlError
+from controlplane.probes import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "config/samples"
@@ -32,6 +33,8 @@ class Cluster(Protocol):
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str: ...
 
+    def service_url(self, service: str) -> str: ...
+
 
 @dataclass(frozen=True)
 class DevCluster:
@@ -39,6 +42,10 @@ class DevCluster:
 
     kubeconfig: Path
     program: Path
+    service_ports: Mapping[str, int]
+
+    def service_url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.service_ports[service]}"
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
@@ -58,9 +65,11 @@ class DevCluster:
 def running_dev_cluster(folder: Path, real: ControlPlane) -> Iterator[DevCluster]:
     """The development cluster until the context ends."""
     kubeconfig = folder / "kubeconfig"
+    ports = dict(zip(real.service_ports, free_ports(len(real.service_ports)), strict=True))
     words = ["--kubeconfig", kubeconfig, "--no-node-ports", "--startup-seconds", "0.5"]
+    words += [word for service, port in ports.items() for word in ("--map", f"{service}={port}")]
     with Children(folder, real.children.environment) as children:
-        cluster = DevCluster(kubeconfig, real.programs["kubectl"])
+        cluster = DevCluster(kubeconfig, real.programs["kubectl"], ports)
 
         def has_nodes() -> bool:
             if not kubeconfig.exists():

@@ -1,6 +1,8 @@
 """Fixtures of the tests on a real control plane (`make tools`, then `make e2e`)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
@@ -52,5 +54,21 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 @pytest.fixture
 async def client(real: ControlPlane) -> AsyncIterator[KubernetesClient]:
     """Our own client, connected to the real API server as administrator."""
-    async with KubernetesClient.connect(kubeconfig=str(real.kubeconfig)) as connected:
+    async with _connected(real) as connected:
         yield connected
+
+
+@pytest.fixture
+async def any_client(cluster: Cluster) -> AsyncIterator[KubernetesClient]:
+    """Our own client, connected to each of the two clusters in turn."""
+    async with _connected(cluster) as connected:
+        yield connected
+
+
+@asynccontextmanager
+async def _connected(cluster: Cluster) -> AsyncIterator[KubernetesClient]:
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as connected:
+        yield connected
+    await asyncio.sleep(
+        0
+    )  # the loop closes the sockets at its next turn, which a test's end does not wait for

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from controlplane import ControlPlane
-from e2e.clusters import until_true
+from e2e.clusters import Cluster, until_true
 from inferno_shared.errors import GoneError, UnauthorizedError
 from inferno_shared.kubernetes import (
     CONFIG_MAPS,
@@ -58,19 +58,19 @@ def etcd(plane: ControlPlane, path: str, body: dict[str, Any]) -> dict[str, Any]
     return found
 
 
-async def test_a_cache_sees_what_is_created_changed_and_deleted(client: KubernetesClient) -> None:
-    async with following(client, "seen") as cache:
-        await client.create(CONFIG_MAPS, a_config_map("seen", key="1"), SPACE)
+async def test_a_cache_sees_what_is_created_changed_and_deleted(any_client: KubernetesClient) -> None:
+    async with following(any_client, "seen") as cache:
+        await any_client.create(CONFIG_MAPS, a_config_map("seen", key="1"), SPACE)
         await until_true(lambda: (SPACE, "seen") in cache.objects)
-        await client.merge_patch(CONFIG_MAPS, {"data": {"key": "2"}}, "seen", SPACE)
+        await any_client.merge_patch(CONFIG_MAPS, {"data": {"key": "2"}}, "seen", SPACE)
         await until_true(lambda: cache.objects[SPACE, "seen"].data == {"key": "2"})
-        await client.delete(CONFIG_MAPS, "seen", SPACE)
+        await any_client.delete(CONFIG_MAPS, "seen", SPACE)
         await until_true(lambda: (SPACE, "seen") not in cache.objects)
         assert cache.problem is None
 
 
-async def test_nodes_of_the_cluster_are_read_with_their_devices(client: KubernetesClient) -> None:
-    listing = await client.list(NODES)
+async def test_nodes_of_the_cluster_are_read_with_their_devices(any_client: KubernetesClient) -> None:
+    listing = await any_client.list(NODES)
 
     nodes = [parse_node(raw) for raw in listing.items]
 
@@ -79,8 +79,8 @@ async def test_nodes_of_the_cluster_are_read_with_their_devices(client: Kubernet
     assert {node.metadata.labels["nvidia.com/gpu.product"] for node in nodes} == {"NVIDIA-H100-80GB-HBM3"}
 
 
-async def test_long_lists_are_read_in_pages(real: ControlPlane) -> None:
-    async with KubernetesClient.connect(kubeconfig=str(real.kubeconfig)) as client:
+async def test_long_lists_are_read_in_pages(cluster: Cluster) -> None:
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as client:
         client._page_items = 2
         for number in range(5):
             await client.create(CONFIG_MAPS, a_config_map(f"page-{number}"), SPACE)
@@ -93,12 +93,12 @@ async def test_long_lists_are_read_in_pages(real: ControlPlane) -> None:
     assert [name for name in names if name.startswith("page-")] == [f"page-{number}" for number in range(5)]
 
 
-async def test_a_quiet_watch_brings_bookmarks_to_resume_from(client: KubernetesClient) -> None:
-    version = (await client.list(CONFIG_MAPS, SPACE)).resource_version
+async def test_a_quiet_watch_brings_bookmarks_to_resume_from(any_client: KubernetesClient) -> None:
+    version = (await any_client.list(CONFIG_MAPS, SPACE)).resource_version
     opened = asyncio.Event()
 
     async def watched() -> list[WatchEvent]:
-        stream = client.watch(
+        stream = any_client.watch(
             CONFIG_MAPS, SPACE, resource_version=version, timeout_seconds=6, on_open=opened.set
         )
         return [event async for event in stream]
@@ -106,9 +106,9 @@ async def test_a_quiet_watch_brings_bookmarks_to_resume_from(client: KubernetesC
     watching = asyncio.create_task(watched())
     await opened.wait()
     # A change of the same type elsewhere is not ours to see, but moves the version on.
-    await client.create(CONFIG_MAPS, a_config_map("elsewhere"), "kube-public")
+    await any_client.create(CONFIG_MAPS, a_config_map("elsewhere"), "kube-public")
     events = await watching
-    await client.delete(CONFIG_MAPS, "elsewhere", "kube-public")
+    await any_client.delete(CONFIG_MAPS, "elsewhere", "kube-public")
 
     assert {event.type for event in events} == {"BOOKMARK"}
     assert int(events[-1].resource_version or 0) > int(version)

@@ -7,46 +7,46 @@ from typing import Any
 import httpx
 import pytest
 
-from controlplane import ControlPlane
 from controlplane.monitoring import PLATFORM
-from e2e.clusters import NAME, NAMESPACE, ROOT, SYSTEM, install, manifest, until
+from e2e.clusters import NAME, NAMESPACE, ROOT, SYSTEM, Cluster, install, manifest, until
 
 EXTERNAL_METRICS = ROOT / "config/external-metrics"
 
 
-@pytest.fixture(scope="module")
-def seed(real: ControlPlane) -> Iterator[ControlPlane]:
-    """The control plane with everything of config/ applied, in the guide's order."""
-    install(real, SYSTEM, NAMESPACE)
-    real.kubectl("apply", "-f", str(PLATFORM))
-    real.kubectl("wait", "--for=condition=Established", "crd", "--all")
+@pytest.fixture(scope="module", params=["real", "devcluster"])
+def seed(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Each of the two clusters with everything of config/ applied, in the guide's order."""
+    cluster: Cluster = request.getfixturevalue("real" if request.param == "real" else "development")
+    install(cluster, SYSTEM, NAMESPACE)
+    cluster.kubectl("apply", "-f", str(PLATFORM))
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
     for path in ("config/manager/namespace.yaml", "config/manager/configmap.yaml"):
-        real.kubectl("apply", "-f", str(ROOT / path))
+        cluster.kubectl("apply", "-f", str(ROOT / path))
     for name in ("acc-servclass-configmap.yaml", "inferno-servicemon-ocp.yaml"):
-        real.kubectl("apply", "-f", manifest(name))
-    real.kubectl(
+        cluster.kubectl("apply", "-f", manifest(name))
+    cluster.kubectl(
         *("create", "secret", "-n", NAMESPACE, "generic", "llm-d-hf-token"),
         "--from-literal=token=not-a-token",
     )
     for name in ("vllm-deployment-service-servicemon.yaml", "vllm-va.yaml", "hpa-integration.yaml"):
-        real.kubectl("apply", "-f", manifest(name))
-    yield real
-    real.kubectl("delete", "namespace", NAMESPACE, SYSTEM, "--wait=true")
+        cluster.kubectl("apply", "-f", manifest(name))
+    yield cluster
+    cluster.kubectl("delete", "namespace", NAMESPACE, SYSTEM, "--wait=true")
 
 
-def deployment(plane: ControlPlane) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(plane.kubectl("get", "deploy", NAME, "-n", NAMESPACE, "-o", "json"))
+def deployment(cluster: Cluster) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(cluster.kubectl("get", "deploy", NAME, "-n", NAMESPACE, "-o", "json"))
     return found
 
 
-def test_every_manifest_of_the_repository_passes_a_server_side_dry_run(seed: ControlPlane) -> None:
+def test_every_manifest_of_the_repository_passes_a_server_side_dry_run(seed: Cluster) -> None:
     for path in sorted((ROOT / "config").rglob("*.yaml")):
         if path.name == "prometheus-adapter-values.yaml":  # values of a chart, not a manifest
             continue
         seed.kubectl("apply", "--dry-run=server", "-f", str(path))
 
 
-def test_the_deployments_pod_becomes_ready_as_an_emulator_that_answers(seed: ControlPlane) -> None:
+def test_the_deployments_pod_becomes_ready_as_an_emulator_that_answers(seed: Cluster) -> None:
     seed.kubectl("rollout", "status", f"deploy/{NAME}", "-n", NAMESPACE, "--timeout=30s")
     url = seed.service_url(f"{NAMESPACE}/vllm-service")
 
@@ -64,7 +64,7 @@ def test_the_deployments_pod_becomes_ready_as_an_emulator_that_answers(seed: Con
     assert row.split()[:4] == [NAME, "1/1", "1", "1"]
 
 
-def test_kubectl_logs_shows_the_emulators_log(seed: ControlPlane) -> None:
+def test_kubectl_logs_shows_the_emulators_log(seed: Cluster) -> None:
     seed.kubectl("rollout", "status", f"deploy/{NAME}", "-n", NAMESPACE, "--timeout=30s")
 
     log = until(lambda: seed.kubectl("logs", "-n", NAMESPACE, f"deploy/{NAME}", "-c", "vllm"))
@@ -74,7 +74,7 @@ def test_kubectl_logs_shows_the_emulators_log(seed: ControlPlane) -> None:
     assert last == log.splitlines(keepends=True)[-1]
 
 
-def test_scaling_by_kubectl_starts_and_stops_emulators(seed: ControlPlane) -> None:
+def test_scaling_by_kubectl_starts_and_stops_emulators(seed: Cluster) -> None:
     seed.kubectl("scale", f"deploy/{NAME}", "-n", NAMESPACE, "--replicas=3")
     until(lambda: deployment(seed)["status"].get("readyReplicas") == 3)
     pods = json.loads(seed.kubectl("get", "pods", "-n", NAMESPACE, "-l", "app=vllm", "-o", "json"))["items"]
@@ -86,7 +86,7 @@ def test_scaling_by_kubectl_starts_and_stops_emulators(seed: ControlPlane) -> No
     assert deployment(seed)["status"]["readyReplicas"] == 1
 
 
-def test_an_hpa_without_its_metric_holds_and_shows_unknown(seed: ControlPlane) -> None:
+def test_an_hpa_without_its_metric_holds_and_shows_unknown(seed: Cluster) -> None:
     def row() -> str:
         return seed.kubectl("get", "hpa", "vllm-deployment-hpa", "-n", NAMESPACE, "--no-headers")
 
