@@ -2,11 +2,11 @@
 
     .venv/bin/python tests/bench/bench_what_if.py [--requests N]
 
-20 variants with four accelerators each; 8 clients at once. A what-if is either an edited snapshot (one plan) or
-a snapshot with one scenario of up to twice the load beside it (two plans and their difference). "enough":
-everybody is served; "scarce": there are 80 % of the devices that the cheapest choices would take. Goal: p95 of
-an edited snapshot within 150 ms on two idle cores, which the clients share. "CPU ms" is what the optimizer
-itself spends on a request, which other programs on the machine do not change much.
+20 variants with four accelerators each; 8 clients at once. A what-if is either an edited snapshot (one plan)
+or a snapshot with one scenario of up to twice the load beside it (two plans and their difference). "enough":
+everybody is served; "scarce": there are 80 % of the devices that the cheapest choices would take. "CPU ms" is
+what the optimizer spends on a request, which other programs on the machine do not change much. Goal: p95 of
+an edited snapshot within 150 ms on two idle cores, which the clients share.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -117,7 +118,8 @@ async def measured(requests: int) -> int:
 @asynccontextmanager
 async def serving() -> AsyncIterator[str]:
     """A running optimizer with its default settings."""
-    port = 18_481
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     program = Path(sys.executable).parent / "inferno-optimizer"
     environment = {**os.environ, "INFERNO_LOG_LEVEL": "warning"}
     process = subprocess.Popen([str(program), "--port", str(port)], env=environment)  # noqa: ASYNC220 - at once
