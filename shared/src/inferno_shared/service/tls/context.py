@@ -61,6 +61,11 @@ class ReloadingContext(ssl.SSLContext):
         """Why the files as they are now are not in force; None when they are."""
         return self._problem
 
+    @property
+    def current(self) -> ssl.SSLContext:
+        """The context in force, as last loaded."""
+        return self._current
+
     def refresh(self, *, retry: bool = False) -> ssl.SSLContext:
         """Return the context in force, after loading files that changed (or failed before, with `retry`)."""
         with self._lock:

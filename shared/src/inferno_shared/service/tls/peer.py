@@ -14,6 +14,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from inferno_shared.service.logs import get_logger
+from inferno_shared.service.tls.context import ReloadingContext
 from inferno_shared.service.tls.server import ServerContext, fingerprint
 
 STATE_KEY: Final = "tls_peer"
@@ -42,33 +43,29 @@ def peer_of(scope: Scope) -> Peer | None:
     return peer if isinstance(peer, Peer) else None
 
 
-def peer_of_connection(connection: ssl.SSLObject) -> Peer | None:
-    """Return the client's certificate after the handshake; None when it showed none."""
-    certificate = connection.getpeercert()
-    if not certificate or not isinstance(connection.context, ServerContext):
-        return None
-    common_names = [
-        str(value)
-        for relative in _pairs(certificate.get("subject"))
-        for key, value in relative
-        if key == "commonName"
-    ]
-    alternatives = [
-        str(value) for kind, value in _pairs(certificate.get("subjectAltName")) if kind in ("DNS", "URI")
-    ]
-    chain = {fingerprint(link) for link in _verified_chain(connection)}
-    labels = connection.context.fingerprints.items()
-    return Peer(
-        common_name=common_names[0] if len(common_names) == 1 else "",
-        names=frozenset(common_names + alternatives),
-        authorities=frozenset(label for label, accepted in labels if accepted & chain),
-    )
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a client proved in its handshake: its names, and the fingerprints of its verified chain."""
+
+    common_name: str
+    names: frozenset[str]
+    chain: frozenset[bytes]
+
+    def judged_by(self, context: ServerContext) -> Peer:
+        """Return the peer, with the authorities as they are in `context`."""
+        labels = (label for label, accepted in context.fingerprints.items() if accepted & self.chain)
+        return Peer(self.common_name, self.names, frozenset(labels))
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, knowing the client's certificate, with bounds on idle and slow connections."""
+    """uvicorn's HTTP/1.1, knowing the client's certificate, with bounds on idle and slow connections.
+
+    An authority that is no longer trusted counts no more on connections that are open, either.
+    """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _shown: _Shown | None = None
+    _judged_by: ssl.SSLContext | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Read the client's certificate, unless there are too many connections already."""
@@ -78,12 +75,12 @@ class GuardedProtocol(H11Protocol):
             transport.abort()
             return
         connection = transport.get_extra_info("ssl_object")
-        if connection is not None:
-            self.app_state = {**self.app_state, STATE_KEY: peer_of_connection(connection)}
+        self._shown = _shown_by(connection) if connection is not None else None
         self._bound_the_head()
 
     def data_received(self, data: bytes) -> None:
-        """Start or stop the clock of a request's head."""
+        """Have the client judged by the authorities of now; start or stop the clock of a request's head."""
+        self._judge()
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._unbound()
@@ -94,6 +91,13 @@ class GuardedProtocol(H11Protocol):
         """Stop the clock."""
         self._unbound()
         super().connection_lost(exc)
+
+    def _judge(self) -> None:
+        context = self.config.ssl.current if isinstance(self.config.ssl, ReloadingContext) else None
+        if self._shown is None or context is self._judged_by or not isinstance(context, ServerContext):
+            return
+        self._judged_by = context
+        self.app_state = {**self.app_state, STATE_KEY: self._shown.judged_by(context)}
 
     def _bound_the_head(self) -> None:
         if self._head_timer is None:
@@ -107,6 +111,27 @@ class GuardedProtocol(H11Protocol):
     def _give_up(self) -> None:
         log.info("connection closed: no whole request head in time", seconds=HEAD_SECONDS)
         self.transport.abort()
+
+
+def _shown_by(connection: ssl.SSLObject) -> _Shown | None:
+    """Return what the client showed in the handshake; None when it showed no certificate."""
+    certificate = connection.getpeercert()
+    if not certificate:
+        return None
+    common_names = [
+        str(value)
+        for relative in _pairs(certificate.get("subject"))
+        for key, value in relative
+        if key == "commonName"
+    ]
+    alternatives = [
+        str(value) for kind, value in _pairs(certificate.get("subjectAltName")) if kind in ("DNS", "URI")
+    ]
+    return _Shown(
+        common_name=common_names[0] if len(common_names) == 1 else "",
+        names=frozenset(common_names + alternatives),
+        chain=frozenset(fingerprint(link) for link in _verified_chain(connection)),
+    )
 
 
 def _pairs(value: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - the standard library's nested tuples

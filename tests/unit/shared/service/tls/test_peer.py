@@ -102,6 +102,21 @@ async def test_an_authority_learnt_later_is_accepted_and_told_apart(world: World
             await world.ask(url, shown)
 
 
+async def test_an_authority_that_is_trusted_no_more_counts_no_more_on_open_connections(world: World) -> None:
+    context = trusting(world.trust, world.clients.client(world.folder, "actuator"))
+    async with (
+        serving(world.app) as url,
+        httpx.AsyncClient(verify=context, trust_env=False) as client,
+    ):
+        assert (await client.get(f"{url}/whoami")).json()["of"] == [CLIENTS]
+        world.proxies.write(world.folder / "clients.crt")
+        assert await world.ask(url) == {}
+        again = await client.get(f"{url}/whoami")
+        assert again.json() == {"cn": "actuator", "names": ["actuator"], "of": []}
+        with pytest.raises(httpx.HTTPError):
+            await fresh_get(f"{url}/whoami", context)
+
+
 async def test_a_header_does_not_make_a_peer(world: World) -> None:
     async with serving(world.app) as url:
         answer = await fresh_get(
