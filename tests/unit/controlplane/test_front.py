@@ -10,7 +10,6 @@ from controlplane.front import ACCESS_REVIEWS, TOKEN_REVIEWS, Doorkeeper, front_
 from inferno_shared.errors import UnreachableError
 from inferno_shared.kubernetes import JsonObject, KubernetesClient, Resource
 
-
 GOOD = "good"
 
 
