@@ -26,8 +26,8 @@ class LiveTable:
         self._last: Observation | None = None
         console.print(
             f"\n  SLO: ITL {SLO_ITL_MS:.0f} ms, TTFT {SLO_TTFT_MS:.0f} ms; the loop runs every"
-            f" {scenario.interval_seconds} s; arrivals are counted over as long a time as they are steady, at most {scenario.window_seconds} s;"
-            " latencies are those of requests finished in the last 30 s\n"
+            f" {scenario.interval_seconds} s; arrivals are counted over as long a time as they are steady (at"
+            f" most {scenario.window_seconds} s); latencies are those of requests finished in the last 30 s\n"
         )
         console.print(f"[bold]{_HEADER}[/bold]")
 
