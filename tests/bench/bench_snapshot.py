@@ -30,6 +30,7 @@ from inferno_collector.samples import GrowingHistory, PodKey
 from inferno_collector.settings import CollectorSettings
 from inferno_collector.snapshot import World, assemble, servers, serving_pods
 from inferno_collector.sources import LoadReading
+from inferno_collector.sources.matrix import read_series
 from inferno_collector.sources.series import place_series
 from inferno_collector.variants import resolve_variants
 from inferno_collector.view import ClusterView
@@ -45,7 +46,7 @@ from inferno_shared.kubernetes import (
 TESTS: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from unit.collector import worlds  # noqa: E402 - the builders of the tests, next to this program
+from unit.collector import worlds
 
 MODEL: Final = "Qwen/Qwen3-0.6B"
 NAMESPACES: Final = 20
@@ -163,7 +164,7 @@ def ways_in_table(view: ClusterView, size: Size) -> Table:
     table.add_row(
         "pods to variants", f"{indexed.cpu:.2f}", f"{every.cpu:.2f}", "every selector tried (scaled)"
     )
-    series = prometheus_series(size.pods // 5)
+    series = read_series(prometheus_series(size.pods // 5))
     roster: Roster = {}
     placed = timed(lambda: place_series(series, roster))[1].times(5)
     table.add_row(f"series of {size.pods:,} pods (scaled)", f"{placed.cpu:.2f}", "", "")

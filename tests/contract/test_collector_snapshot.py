@@ -138,7 +138,7 @@ async def test_concurrent_requests_share_one_build() -> None:
     async with running() as service:
         service.prometheus.gate = asyncio.Event()
         requests = [asyncio.create_task(service.snapshot()) for _ in range(5)]
-        await until(lambda: service.prometheus.queries == 3)
+        await until(lambda: service.prometheus.queries > 0)
         service.prometheus.gate.set()
         assert len({snapshot.id for snapshot in await asyncio.gather(*requests)}) == 1
     assert service.prometheus.queries == 3
@@ -148,7 +148,7 @@ async def test_a_client_that_goes_away_does_not_end_the_build_of_the_others() ->
     async with running() as service:
         service.prometheus.gate = asyncio.Event()
         first, second = (asyncio.create_task(service.snapshot()) for _ in range(2))
-        await until(lambda: service.prometheus.queries == 3)
+        await until(lambda: service.prometheus.queries > 0)
         first.cancel()
         service.prometheus.gate.set()
         assert (await asyncio.wait_for(second, 5)).variants

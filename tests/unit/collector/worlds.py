@@ -95,7 +95,7 @@ def a_deployment_json(
 ) -> Raw:
     """The seed's Deployment; its pods' labels are its own name's unless they are given."""
     labels = dict(labels or {**POD_LABELS, "deployment": name})
-    container = {"name": "vllm", "command": ["vllm", "serve"], "args": list(args)}
+    container = {"name": "vllm", "image": "vllm", "command": ["vllm", "serve"], "args": list(args)}
     return {
         "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"},
         "spec": {
@@ -132,6 +132,7 @@ def a_pod_json(
     requests = {"nvidia.com/gpu": "1"} if gpus is None else dict(gpus)
     container = {
         "name": "vllm",
+        "image": "vllm",
         "args": list(args),
         "ports": list(ports),
         "resources": {"requests": requests},

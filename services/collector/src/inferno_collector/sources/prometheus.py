@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from inferno_collector.configuration import PrometheusAddress
 from inferno_collector.roster import Roster
 from inferno_collector.sources import LoadReading
 from inferno_collector.sources.breaker import Breaker, Circuit
+from inferno_collector.sources.matrix import Series
 from inferno_collector.sources.prometheus_api import Answer, PrometheusApi
 from inferno_collector.sources.queries import Query, QueryOptions, queries_of_a_reading
 from inferno_collector.sources.series import place_series
@@ -22,7 +23,9 @@ from inferno_shared.errors import UpstreamError
 from inferno_shared.service import get_logger
 
 _SKEW_SECONDS: Final = 10.0
-_QUERIES_AT_ONCE: Final = 8
+
+# An answer of 10,000 pods is 60 MB: one at a time. A tenant's is small, and tenants are many.
+_TENANTS_AT_ONCE: Final = 8
 _SUBJECT: Final = "Prometheus"
 
 _Results = Mapping[Query, Answer | UpstreamError]
@@ -55,7 +58,6 @@ class PrometheusSource:
         self._options = options
         self._min_interval_seconds = min_interval_seconds
         self._breaker = breaker or Breaker()
-        self._at_once = asyncio.Semaphore(_QUERIES_AT_ONCE)
         self._last: asyncio.Task[LoadReading] | None = None
         self._last_at = 0.0
         self._last_namespaces: frozenset[str] = frozenset()
@@ -75,7 +77,10 @@ class PrometheusSource:
         if self._last is None or not young:
             self._last_at, self._last_namespaces = now, namespaces
             self._last = asyncio.create_task(self._read(roster, namespaces, now))
-        return await asyncio.shield(self._last)
+        reading = self._last
+        if not self._min_interval_seconds:
+            self._last = None  # it is never given again: what it holds may go
+        return await asyncio.shield(reading)
 
     async def _read(self, roster: Roster, namespaces: Collection[str], now: float) -> LoadReading:
         circuit = self._breaker.circuit(now)
@@ -96,9 +101,10 @@ class PrometheusSource:
         self, queries: Sequence[Query], address: PrometheusAddress, now: float, *, probe: bool
     ) -> _Results:
         """Answers or errors of `queries`; a probe sends the first one alone, and the rest when it answers."""
+        at_once = asyncio.Semaphore(_TENANTS_AT_ONCE if self._options.tenancy else 1)
 
         async def ask(query: Query) -> Answer | UpstreamError:
-            async with self._at_once:
+            async with at_once:
                 try:
                     return await self._api.query(address, query, now=now)
                 except UpstreamError as error:
@@ -143,7 +149,7 @@ async def _reading(source: str, results: _Results, roster: Roster, now: float) -
     problems: list[Problem] = []
     failures: dict[str | None, str] = {}
     warnings: list[str] = []
-    series: list[Mapping[str, Any]] = []
+    series: list[Series] = []
     for query, result in results.items():
         if isinstance(result, Answer):
             series.extend(result.series)

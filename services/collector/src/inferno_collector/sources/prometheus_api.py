@@ -1,7 +1,6 @@
 """Queries Prometheus or Thanos: answers bounded in size and time, whatever they turn out to be."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ import httpx
 
 from inferno_collector.configuration import PrometheusAddress
 from inferno_collector.sources.admission import Admission, Admissions, Limits
+from inferno_collector.sources.matrix import Series, read_matrix
 from inferno_collector.sources.queries import Query
 from inferno_shared.errors import UpstreamError
 from inferno_shared.service import request_with_retry
@@ -24,9 +24,9 @@ _TEXT_SHOWN: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Series of one query as Prometheus wrote them, its warnings, and the server's own time."""
+    """Series of one query, its warnings, and the server's own time."""
 
-    series: Sequence[Mapping[str, Any]]
+    series: Sequence[Series]
     warnings: Sequence[str]
     server_time: datetime | None
 
@@ -49,7 +49,7 @@ class PrometheusApi:
                 raise UpstreamError(
                     f"{address.base_url}/{_PATH}: no whole answer within {seconds:g} s"
                 ) from error
-            return _answer(response)
+            return await asyncio.to_thread(_answer, response)
 
     async def problems(self, address: PrometheusAddress) -> list[tuple[str, str]]:
         """(reason, message) of certificates and tokens that are not in force as configured."""
@@ -103,7 +103,7 @@ def _answer(response: httpx.Response) -> Answer:
     """The series of a response that may be anything."""
     url = response.url.copy_with(query=None)
     try:
-        document = json.loads(response.content)
+        document, series = read_matrix(response.content)
     except (ValueError, RecursionError) as error:
         kind = response.headers.get("content-type", "no content type")
         shown = response.text[:_TEXT_SHOWN].strip()
@@ -111,12 +111,15 @@ def _answer(response: httpx.Response) -> Answer:
             f"{url} answers {kind}, not a Prometheus API's JSON ({shown!r}): correct PROMETHEUS_BASE_URL"
         ) from error
     data = document.get("data") if isinstance(document, dict) else None
-    result = data.get("result") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(result, list):
+    if (
+        not isinstance(data, dict)
+        or data.get("resultType") != "matrix"
+        or not isinstance(data.get("result"), list)
+    ):
         raise UpstreamError(f"{url} answers JSON that is not a matrix of series")
     warnings = document.get("warnings")
     return Answer(
-        series=[series for series in result if isinstance(series, dict)],
+        series=series,
         warnings=[str(warning) for warning in warnings] if isinstance(warnings, list) else [],
         server_time=_date(response.headers.get("date")),
     )

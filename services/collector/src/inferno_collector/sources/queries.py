@@ -40,13 +40,16 @@ class Query:
     namespace: str | None = None
 
 
+# Latencies are half of all series, and only their latest mean is shown: they are asked for two minutes.
+_LATENCY: Final = "latencies"
+_LATENCY_SECONDS: Final = 120.0
 _LATENCIES: Final = "request_queue_time|time_to_first_token|inter_token_latency|time_per_output_token"
 
 # What is asked, the names of its series, and whether a load can be told without it.
 _BATCHES: Final = (
     ("requests", "vllm:(request_success_total|num_requests_running|num_requests_waiting)", True),
     ("tokens", "vllm:request_(prompt|generation)_tokens_(sum|count)", False),
-    ("latencies", f"vllm:({_LATENCIES})_seconds_(sum|count)", False),
+    (_LATENCY, f"vllm:({_LATENCIES})_seconds_(sum|count)", False),
 )
 
 
@@ -80,5 +83,6 @@ def namespace_matcher(namespaces: Collection[str]) -> str:
 
 def _set(options: QueryOptions, matcher: str, namespace: str | None) -> Iterator[Query]:
     for what, names, needed in _BATCHES:
-        text = f'{{__name__=~"{names}"{matcher}}}[{options.range_seconds:.0f}s]'
+        seconds = options.range_seconds if what != _LATENCY else min(options.range_seconds, _LATENCY_SECONDS)
+        text = f'{{__name__=~"{names}"{matcher}}}[{seconds:.0f}s]'
         yield Query(what, text, needed, namespace)

@@ -4,17 +4,29 @@ Everything that is not a label of vLLM's own (job, service, prometheus_replica, 
 Targets with the same `instance` are the same endpoint scraped twice, and only one of them counts.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isfinite
-from operator import lt
-from typing import Any, Final, NamedTuple
+from math import isnan
+from typing import Final, NamedTuple
 
 from inferno_collector.roster import Roster
-from inferno_collector.samples import OLDER_NAMES, SAMPLE_NAMES, History, Metric, PodKey, cell
+from inferno_collector.samples import (
+    ABSENT,
+    GAUGES,
+    OLDER_NAMES,
+    SAMPLE_NAMES,
+    History,
+    Metric,
+    PodKey,
+)
+from inferno_collector.sources.matrix import Labels, Series
 
 _OWN_LABELS: Final = frozenset({"__name__", "model_name", "engine", "finished_reason"})
+
+# A gauge holds for so many of its own scrape intervals: copies by two replicas do not share their times.
+_SCRAPES_HELD: Final = 2.0
 
 Samples = tuple[Sequence[float], Sequence[float]]
 """Times and cells of one series."""
@@ -37,20 +49,19 @@ class _Owner(NamedTuple):
     model: str
 
 
-def place_series(series: Iterable[Mapping[str, Any]], roster: Roster) -> Placed:
-    """Histories from the API's series objects; one that is not understood is passed over."""
+def place_series(series: Iterable[Series], roster: Roster) -> Placed:
+    """Histories of the series that we know by name."""
     resolver = _PodResolver(roster)
     targets: dict[_Owner, dict[Target, _ByName]] = defaultdict(dict)
-    for entry in series:
-        labels, values = entry.get("metric"), entry.get("values")
-        if not isinstance(labels, dict) or not isinstance(values, list):
+    places: dict[int, tuple[Labels, _ByName]] = {}
+    for name, labels, times, cells in series:
+        if name not in SAMPLE_NAMES:
             continue
-        name = str(labels.get("__name__"))
-        samples = _samples(values)
-        if name not in SAMPLE_NAMES or not samples[0]:
-            continue
-        target = targets[resolver.owner(labels)].setdefault(_target(labels), defaultdict(dict))
-        target[name][str(labels.get("engine")), str(labels.get("finished_reason"))] = samples
+        place = places.get(id(labels))
+        if place is None:  # series of one target share their labels: each is looked at once
+            by_name = targets[resolver.owner(labels)].setdefault(_target(labels), defaultdict(dict))
+            place = places[id(labels)] = labels, by_name
+        place[1][name][labels.get("engine", ""), labels.get("finished_reason", "")] = times, cells
     by_pod: dict[PodKey, dict[str, tuple[History, ...]]] = defaultdict(dict)
     by_model: dict[tuple[str, str], tuple[History, ...]] = {}
     for owner, found in targets.items():
@@ -113,10 +124,9 @@ def _one_per_instance(targets: Mapping[Target, _ByName]) -> Iterator[History]:
 
 def _history(by_name: _ByName) -> History:
     """Align the series of one target: they come from the same scrapes and nearly always share their times."""
-    all_series = [samples for listed in by_name.values() for samples in listed.values()]
-    times = sorted(set().union(*(moments for moments, _ in all_series)))
+    times = _common_times(moments for listed in by_name.values() for moments, _ in listed.values())
     columns = {
-        SAMPLE_NAMES[name]: _sum(list(listed.values()), times)
+        SAMPLE_NAMES[name]: _sum(list(listed.values()), times, gauge=SAMPLE_NAMES[name] in GAUGES)
         for name, listed in by_name.items()
         if OLDER_NAMES.get(name) not in by_name
     }
@@ -126,46 +136,45 @@ def _history(by_name: _ByName) -> History:
     return History.of_columns(times, columns)
 
 
-def _sum(listed: Sequence[Samples], times: Sequence[float]) -> Sequence[float]:
-    """Sum of series (engines, finish reasons) at each of `times`.
+def _common_times(found: Iterable[Sequence[float]]) -> Sequence[float]:
+    """All times of the series: mostly those of the longest one, of which the others have the latest."""
+    distinct = list({id(moments): moments for moments in found}.values())
+    longest = max(distinct, key=len)
+    if all(_are_latest(moments, longest) for moments in distinct):
+        return longest
+    return sorted(set().union(*distinct))
 
-    A series that lacks a time has its last value before it. One that begins later than the others (a finish
-    reason seen for the first time) counts its first value before its beginning: better one completion too few
-    than a jump that never was.
+
+def _are_latest(moments: Sequence[float], times: Sequence[float]) -> bool:
+    return moments is times or moments == times[len(times) - len(moments) :]
+
+
+def _sum(listed: Sequence[Samples], times: Sequence[float], *, gauge: bool) -> Sequence[float]:
+    """Sum of series (engines, finish reasons) at each of `times`; what is not known adds nothing."""
+    columns = [_at(samples, times, gauge=gauge) for samples in listed]
+    if len(columns) == 1:
+        return columns[0]
+    return [_total(values) for values in zip(*columns, strict=True)]
+
+
+def _total(values: Sequence[float]) -> float:
+    known = [value for value in values if not isnan(value)]
+    return sum(known) if known else ABSENT
+
+
+def _at(samples: Samples, times: Sequence[float], *, gauge: bool) -> Sequence[float]:
+    """Cells of a series at each of `times`, which are the same or more.
+
+    Between its samples a series has the last value. One that begins later than the others (a finish reason
+    seen for the first time) counts its first value before its beginning: better one completion too few than
+    a jump that never was. A gauge that has ended is not known any more, however long the counters go on.
     """
-    columns = [_at(samples, times) for samples in listed]
-    return columns[0] if len(columns) == 1 else [sum(values) for values in zip(*columns, strict=True)]
-
-
-def _at(samples: Samples, times: Sequence[float]) -> Sequence[float]:
     moments, cells = samples
-    if len(moments) == len(times):
-        return cells
-    return [cells[max(bisect_right(moments, time) - 1, 0)] for time in times]
-
-
-def _samples(values: Sequence[Any]) -> Samples:
-    """Times and cells of the API's [time, "value"] pairs; a pair of another shape is passed over."""
-    try:
-        times, texts = zip(*values, strict=True)
-        cells = [*map(float, texts)]
-        in_order = isfinite(sum(times)) and all(map(lt, times, times[1:]))
-        if in_order and isfinite(sum(cells)) and min(cells) >= 0:
-            return times, cells
-    except (TypeError, ValueError):
-        pass
-    return _samples_one_by_one(values)
-
-
-def _samples_one_by_one(values: Sequence[Any]) -> Samples:
-    times: list[float] = []
-    cells: list[float] = []
-    for pair in values:
-        try:
-            time, value = map(float, pair)
-        except (TypeError, ValueError):
-            continue
-        if isfinite(time) and (not times or time > times[-1]):
-            times.append(time)
-            cells.append(cell(value))
-    return times, cells
+    earlier = len(times) - len(moments)
+    if _are_latest(moments, times):
+        return cells if not earlier else array("d", [cells[0]]) * earlier + array("d", cells)
+    held = [cells[max(bisect_right(moments, time) - 1, 0)] for time in times]
+    if not gauge:
+        return held
+    last = moments[-1] + _SCRAPES_HELD * (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
+    return [value if time <= last else ABSENT for time, value in zip(times, held, strict=True)]
