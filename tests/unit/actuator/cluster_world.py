@@ -69,6 +69,7 @@ class ClusterWorld:
     app: FastAPI
     http: httpx.AsyncClient
     snapshots: "Snapshots"
+    lifespan: AsyncExitStack
 
     @property
     def actuator(self) -> Actuator:
@@ -79,6 +80,10 @@ class ClusterWorld:
     def turns(self) -> int:
         last = self.actuator.journal.last
         return last.number if last else 0
+
+    async def stop(self) -> None:
+        """Shut the actuator down, as SIGTERM does."""
+        await self.lifespan.aclose()
 
     async def status(self, name: str = SEED_NAME) -> JsonObject:
         variant = await self.kubernetes.get(VARIANT_AUTOSCALINGS, name, SEED_NAMESPACE)
@@ -151,12 +156,37 @@ async def cluster_world(
             if optimizer
             else httpx.MockTransport(snapshots.optimize),
         )
-        await enter(app.router.lifespan_context(app))
-        transport = httpx.ASGITransport(app=app)
-        http = await enter(httpx.AsyncClient(base_url="http://actuator.test", transport=transport))
-        world = ClusterWorld(cluster, kubernetes, app, http, snapshots)
+        world = await _started(stack, cluster, kubernetes, app, snapshots)
         await until(lambda: world.turns > 0, "the first turn")
         yield world
+
+
+@asynccontextmanager
+async def another_actuator(world: ClusterWorld, **settings: Any) -> AsyncIterator[ClusterWorld]:  # noqa: ANN401 - any setting
+    """A second actuator beside the first one, on the same cluster, collector and optimizer."""
+    app = create_actuator_app(
+        ActuatorSettings(**settings),
+        connect=lambda: KubernetesClient.connect(kubeconfig=str(world.cluster.kubeconfig)),
+        collector_transport=httpx.MockTransport(world.snapshots.collect),
+        optimizer_transport=httpx.MockTransport(world.snapshots.optimize),
+    )
+    async with AsyncExitStack() as stack:
+        yield await _started(stack, world.cluster, world.kubernetes, app, world.snapshots)
+
+
+async def _started(
+    stack: AsyncExitStack,
+    cluster: RunningApi,
+    kubernetes: KubernetesClient,
+    app: FastAPI,
+    snapshots: Snapshots,
+) -> ClusterWorld:
+    lifespan = await stack.enter_async_context(AsyncExitStack())
+    await lifespan.enter_async_context(app.router.lifespan_context(app))
+    transport = httpx.ASGITransport(app=app)
+    client = httpx.AsyncClient(base_url="http://actuator.test", transport=transport)
+    http = await stack.enter_async_context(client)
+    return ClusterWorld(cluster, kubernetes, app, http, snapshots, lifespan)
 
 
 async def until(condition: Callable[[], bool], what: str, *, seconds: float = 5, poll: float = 0.01) -> None:

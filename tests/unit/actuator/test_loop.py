@@ -8,7 +8,7 @@ import pytest
 
 from builders import a_snapshot, a_variant
 from inferno_actuator.known import Desired
-from inferno_actuator.loop import Limits
+from inferno_actuator.seams import Limits
 from inferno_actuator.stages import FailureReason, Stage
 from inferno_actuator.triggers import Trigger
 from inferno_shared.contracts import Certificate, Plan, PlanReason, Problem, Snapshot

@@ -34,6 +34,7 @@ class CountedLoop:
         self.triggers: list[Trigger] = []
         self.stood_down = 0
         self.fails = False
+        self.without_target = 0
         self.bug: Exception | None = None
         self.gate: asyncio.Event | None = None
         self.scheduler = Scheduler(
@@ -57,6 +58,7 @@ class CountedLoop:
             started_at=self.clock.now(),
             duration_seconds=0,
             failure=failure,
+            without_target=self.without_target,
             writes=WriteCounts(),
         )
 
@@ -99,6 +101,22 @@ async def test_the_interval_counts_from_start_to_start(stage: CountedLoop) -> No
     await stage.settle()
     await stage.advance(40)
     assert stage.triggers == [Trigger.START, Trigger.INTERVAL, Trigger.INTERVAL]
+
+
+async def test_a_missing_scale_target_is_looked_for_every_minute_however_long_the_interval(
+    stage: CountedLoop,
+) -> None:
+    """A Deployment that is deleted and made again is taken up within two minutes."""
+    stage.interval = 3_600
+    stage.without_target = 1
+    stage.scheduler.wake()
+    await stage.settle()
+    await stage.advance(60)
+    assert len(stage.triggers) == 3
+    stage.without_target = 0
+    await stage.advance(60)
+    await stage.advance(3_599)
+    assert len(stage.triggers) == 4
 
 
 async def test_a_change_turns_at_once(stage: CountedLoop) -> None:

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inferno_actuator.cli import app
-from inferno_actuator.loop import Limits
+from inferno_actuator.seams import Limits
 from inferno_actuator.settings import ActuatorSettings
 from inferno_shared.service import load_settings
 

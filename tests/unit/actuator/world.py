@@ -20,9 +20,10 @@ from inferno_actuator.fencing import Fence
 from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.known import Key, KnownVariant
-from inferno_actuator.loop import Limits, Loop
+from inferno_actuator.loop import Loop
 from inferno_actuator.modes import Mode
 from inferno_actuator.rails import RailLimits
+from inferno_actuator.seams import Limits
 from inferno_actuator.timings import Timings
 from inferno_shared.contracts import (
     Allocation,
@@ -60,6 +61,10 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return 1_000.0 + self._seconds
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock; the monotonic one does not notice."""
+        self._start += timedelta(seconds=seconds)
 
     def advance(self, seconds: float) -> None:
         self._seconds += seconds
@@ -243,6 +248,9 @@ class Statuses:
     async def act(self, decisions: Sequence[Decision]) -> Mapping[Key, Actuation]:
         return {decision.key: self._scale(decision) for decision in decisions}
 
+    async def settle(self, decisions: Sequence[Decision]) -> None:
+        """Own nothing."""
+
     def _scale(self, decision: Decision) -> Actuation:
         assert decision.desired is not None
         self.scaled.append((decision.key, decision.desired.replicas))
@@ -312,6 +320,7 @@ class World:
             optimizer=OptimizerClient(_client(lambda: self.optimizer)),
             cluster=self.statuses,
             actor=self.statuses,
+            owners=self.statuses,
             publisher=Publisher(
                 self.statuses,
                 self.statuses,

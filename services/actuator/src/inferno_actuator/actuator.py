@@ -19,6 +19,7 @@ from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.leader import Leadership, SoleLeader, elected
 from inferno_actuator.loop import Loop
+from inferno_actuator.ownership import Ownership
 from inferno_actuator.scheduler import Scheduler
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.timings import Timings
@@ -79,6 +80,7 @@ class Actuator:
                 pace=settings.pace(),
             ),
             actor=DirectScaler(kubernetes, self.fence, concurrency=settings.apply_concurrency),
+            owners=Ownership(kubernetes, self.fence),
             gauges=self.gauges,
             timings=Timings(registry),
             journal=self.journal,

@@ -56,12 +56,13 @@ def serve_actuator(
 
 @app.command(epilog=_REPLAY_EPILOG)
 def replay(
-    file: Annotated[Path, typer.Argument(help="A decision log, as INFERNO_DECISION_LOG_FILE names it.")],
+    file: Annotated[Path, typer.Argument(help="A decision log: INFERNO_DECISION_LOG_FILE.")],
     optimizer: Annotated[str, typer.Option(help="Address of the optimizer.")] = "http://127.0.0.1:8082",
     variant: Annotated[str | None, typer.Option(help="Only this one: namespace/name.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show equal ones, too.")] = False,  # noqa: FBT002 - a flag
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Show equal ones, too.")] = False,
 ) -> None:
-    """Send the logged snapshots to an optimizer and show where its plans differ. Exits with 1 when they do."""
+    """Send logged snapshots to an optimizer and show where its plans differ; exits with 1 when they do."""
     try:
         found = asyncio.run(_replayed(file, optimizer, variant))
     except (ReplayError, StageError) as error:

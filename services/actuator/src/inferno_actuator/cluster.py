@@ -12,6 +12,7 @@ from inferno_actuator.durations import parse_interval_seconds, parse_window_seco
 from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.live import LiveValue
 from inferno_actuator.modes import MODE_ANNOTATION, mode_of
+from inferno_actuator.ownership import OWNED_ANNOTATION, wants_owner
 from inferno_actuator.rails import RailLimits, Step, parse_share, parse_step
 from inferno_shared.contracts import Problem
 from inferno_shared.errors import UnreachableError
@@ -126,20 +127,7 @@ class Cluster:
 
     def known(self) -> Mapping[Key, KnownVariant]:
         """Every VariantAutoscaling that is not on its way out, readable or not."""
-        found = {
-            key: KnownVariant(
-                namespace=it.metadata.namespace,
-                name=it.metadata.name,
-                uid=it.metadata.uid,
-                generation=it.metadata.generation,
-                status=it.status,
-                target=it.spec.scale_target_ref,
-                mode=mode_of(it.metadata.annotations)[0],
-                mode_problem=mode_of(it.metadata.annotations)[1],
-            )
-            for key, it in self._variants.objects.items()
-            if not it.metadata.deleting
-        }
+        found = {key: _known(it) for key, it in self._variants.objects.items() if not it.metadata.deleting}
         for (namespace, name), message in self._variants.malformed.items():
             found[namespace, name] = KnownVariant(namespace=namespace, name=name, malformed=message)
         return found
@@ -175,6 +163,7 @@ class Cluster:
                 it.metadata.deleting,
                 _items(it.metadata.labels),
                 it.metadata.annotations.get(MODE_ANNOTATION),
+                it.metadata.annotations.get(OWNED_ANNOTATION),
             )
             for key, it in self._variants.objects.items()
         )
@@ -193,3 +182,20 @@ def _items(mapping: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 def _step_words(step: Step | None) -> str:
     return "none" if step is None else str(step)
+
+
+def _known(it: VariantAutoscaling) -> KnownVariant:
+    mode, problem = mode_of(it.metadata.annotations)
+    target = it.spec.scale_target_ref
+    return KnownVariant(
+        namespace=it.metadata.namespace,
+        name=it.metadata.name,
+        uid=it.metadata.uid,
+        generation=it.metadata.generation,
+        status=it.status,
+        target=target,
+        mode=mode,
+        mode_problem=problem,
+        owned=any((owner.kind, owner.name) == (target.kind, target.name) for owner in it.metadata.owners),
+        wants_owner=wants_owner(it.metadata.annotations),
+    )

@@ -32,6 +32,7 @@ class Doubt(StrEnum):
     INVALID_CONFIGURATION = "InvalidConfiguration"
 
 
+_MOST_REPLICAS: Final = 10_000
 _DOUBTS_OF_THE_COLLECTOR: Final = (
     Doubt.TARGET_NOT_FOUND,
     Doubt.INVALID_CONFIGURATION,
@@ -207,8 +208,10 @@ def _nonsense(allocation: Allocation, variant: Variant) -> str | None:
         return f"the plan asks for {counted(replicas)}"
     if replicas == 0 and variant.min_replicas > 0:
         return f"the plan asks for 0 replicas, minReplicas is {variant.min_replicas}"
-    if variant.max_replicas is not None and replicas > variant.max_replicas:
-        return f"the plan asks for {counted(replicas)}, maxReplicas is {variant.max_replicas}"
+    most = _MOST_REPLICAS if variant.max_replicas is None else variant.max_replicas
+    if replicas > most:
+        bound = "maxReplicas is" if variant.max_replicas is not None else "believed are at most"
+        return f"the plan asks for {counted(replicas)}, {bound} {most}"
     profiled = [profile.accelerator for profile in variant.profiles]
     if replicas > 0 and allocation.accelerator not in profiled:
         return f"the plan asks for accelerator {allocation.accelerator}, profiled are {', '.join(profiled)}"

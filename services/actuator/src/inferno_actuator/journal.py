@@ -46,6 +46,7 @@ class Cycle:
     Args:
         failure: the stage that failed and why; None when a new plan came into force.
         awaited: variants that the collector did not know yet.
+        without_target: variants whose scale target does not exist.
         unknown: variants of the plan that its snapshot did not have.
         writes: how writing the statuses went.
     """
@@ -61,6 +62,7 @@ class Cycle:
     changed: tuple[str, ...] = ()
     held: int = 0
     awaited: int = 0
+    without_target: int = 0
     unknown: tuple[Key, ...] = ()
     writes: WriteCounts
 

@@ -36,6 +36,8 @@ class KnownVariant:
         target: what is scaled; None when the spec could not be read.
         mode: how its decisions become replicas.
         mode_problem: what is wrong with the annotation that chooses the mode.
+        owned: it has an owner reference to its target.
+        wants_owner: its annotation asks for one.
     """
 
     namespace: str
@@ -47,6 +49,8 @@ class KnownVariant:
     target: ScaleTargetRef | None = None
     mode: Mode = Mode.HPA
     mode_problem: str | None = None
+    owned: bool = False
+    wants_owner: bool = False
 
     @property
     def key(self) -> Key:

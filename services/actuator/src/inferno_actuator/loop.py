@@ -7,14 +7,12 @@ stage and the error, and the next turn tries again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import structlog
 
 from inferno_actuator.actuation.judge import acted, judged, not_scaled, to_scale
-from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.apply import Publisher, Update, WriteCounts, update_for, update_for_failure
 from inferno_actuator.clients import CollectorClient, OptimizerClient
 from inferno_actuator.clock import Clock
@@ -23,69 +21,18 @@ from inferno_actuator.decisions import Decision, Decisions, decide
 from inferno_actuator.gauges import Gauges, Shown, count_guardings, count_scalings
 from inferno_actuator.journal import Cycle, Journal, PlanInForce, reported
 from inferno_actuator.known import Key, KnownVariant
-from inferno_actuator.rails import Memory, RailLimits, guard
+from inferno_actuator.rails import Memory, guard
+from inferno_actuator.seams import Actor, ClusterView, DecisionSink, Limits, Owners
 from inferno_actuator.stages import FailureReason, Stage, StageError
 from inferno_actuator.status import Prices
+from inferno_actuator.telling import tell_decision, tell_problems
 from inferno_actuator.timings import Timings
 from inferno_actuator.triggers import Trigger
 from inferno_actuator.turn import Turn
 from inferno_actuator.verdicts import failure_message
-from inferno_shared.contracts import Plan, Problem, SloTarget, Snapshot
-from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
+from inferno_shared.contracts import Plan, SloTarget, Snapshot
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class ClusterView(Protocol):
-    """What the loop reads of the cluster."""
-
-    def known(self) -> Mapping[Key, KnownVariant]:
-        """Every VariantAutoscaling that is not on its way out."""
-        ...
-
-    def interval_seconds(self) -> float:
-        """How often the loop runs."""
-        ...
-
-    def rail_limits(self) -> RailLimits:
-        """How far the guard rails let a plan go."""
-        ...
-
-    def autoscalers(self) -> Sequence[HorizontalPodAutoscaler] | None:
-        """Every HPA; None while they cannot be read."""
-        ...
-
-
-class Actor(Protocol):
-    """Scales targets directly."""
-
-    async def act(self, decisions: Sequence[Decision]) -> Mapping[Key, Actuation]:
-        """Carry the decisions out; what became of each."""
-        ...
-
-
-class DecisionSink(Protocol):
-    """Keeps what was decided."""
-
-    async def write(self, cycle: CycleLines) -> None:
-        """Append a cycle; never fails."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long each stage may take, how old a plan may be; None: five intervals, at least five minutes."""
-
-    collect_seconds: float = 30
-    optimize_seconds: float = 90
-    apply_seconds: float = 60
-    plan_max_age_seconds: float | None = None
-
-    def max_age_seconds(self, interval_seconds: float) -> float:
-        """The age at which a desired value is not exported any more."""
-        if self.plan_max_age_seconds is not None:
-            return self.plan_max_age_seconds
-        return max(5 * interval_seconds, 300.0)
 
 
 class Loop:
@@ -99,6 +46,7 @@ class Loop:
         cluster: ClusterView,
         publisher: Publisher,
         actor: Actor,
+        owners: Owners,
         gauges: Gauges,
         timings: Timings,
         journal: Journal,
@@ -112,6 +60,7 @@ class Loop:
         self._cluster = cluster
         self._publisher = publisher
         self._actor = actor
+        self._owners = owners
         self._gauges = gauges
         self._timings = timings
         self._journal = journal
@@ -136,6 +85,7 @@ class Loop:
         decisions = await self._act(turn, decisions)
         await self._log_decisions(turn, snapshot, decisions)
         writes = await self._publish(turn, self._updates(snapshot, decisions))
+        await self._owners.settle(tuple(decisions.by_key.values()))
         return self._journal.record(turn.finish(writes, decisions=decisions))
 
     async def _act(self, turn: Turn, decisions: Decisions) -> Decisions:
@@ -235,9 +185,9 @@ class Loop:
             self._timings.error(Stage.DECIDE, FailureReason.UNKNOWN_VARIANT)
             log.warning("plan has a variant that its snapshot has not", namespace=namespace, variant=name)
         in_force = self._journal.in_force
-        _tell_new(reported(snapshot, plan), in_force.problems if in_force else ())
+        tell_problems(reported(snapshot, plan), in_force.problems if in_force else ())
         for decision in decisions.by_key.values():
-            _tell(decision, self._in_force.get(decision.key))
+            tell_decision(decision, self._in_force.get(decision.key))
         return decisions
 
     def _put_in_force(self, plan: Plan, snapshot: Snapshot, decisions: Decisions) -> None:
@@ -323,28 +273,3 @@ def _targets(snapshot: Snapshot) -> Mapping[Key, SloTarget]:
     promised = {(c.name, t.model): t for c in snapshot.service_classes for t in c.targets}
     found = ((v.key, promised.get((v.service_class, v.model))) for v in snapshot.variants)
     return {key: target for key, target in found if target is not None}
-
-
-def _tell_new(problems: Iterable[Problem], before: Iterable[Problem]) -> None:
-    """One line for each problem when it appears, not as long as it lasts."""
-    told = {(problem.subject, problem.reason) for problem in before}
-    for problem in problems:
-        if (problem.subject, problem.reason) not in told:
-            log.warning("problem", subject=problem.subject, reason=problem.reason, why=problem.message)
-
-
-def _tell(decision: Decision, before: Decision | None) -> None:
-    """One line for each decision that differs from the one before; the rest only for those who debug."""
-    same = before is not None and (before.desired, before.reason) == (decision.desired, decision.reason)
-    write = log.debug if same else log.info
-    write(
-        "decision",
-        namespace=decision.key[0],
-        variant=decision.key[1],
-        current_replicas=decision.current_replicas,
-        desired_replicas=decision.desired.replicas if decision.desired else None,
-        accelerator=decision.desired.accelerator if decision.desired else None,
-        reason=str(decision.reason),
-        held=decision.held,
-        why=decision.message,
-    )

@@ -17,6 +17,8 @@ from inferno_actuator.triggers import Trigger
 
 _FIRST_RETRY_SECONDS: Final = 5.0
 _STANDBY_SECONDS: Final = 1.0
+_TARGET_SECONDS: Final = 60.0
+"""A scale target that is made again is taken up within this time, however long the interval is."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Scheduler:
         self._reason = Trigger.CHANGE
         self._waiting: list[asyncio.Future[Cycle]] = []
         self._failures = 0
+        self._waits_for_target = False
 
     def wake(self) -> None:
         """Turn as soon as possible: something changed."""
@@ -110,6 +113,7 @@ class Scheduler:
                 if not answer.done():
                     answer.set_exception(error)
             return
+        self._waits_for_target = cycle.without_target > 0
         self._failures = self._failures + 1 if cycle.is_worth_repeating else 0
         for answer in waiting:
             if not answer.done():
@@ -118,9 +122,9 @@ class Scheduler:
     async def _next(self, started: float) -> Trigger:
         """Wait for the interval's end, a change or a request; a failed turn is repeated sooner."""
         interval = self._interval_seconds()
-        delay = interval
+        delay = min(interval, _TARGET_SECONDS) if self._waits_for_target else interval
         if self._failures:
-            delay = min(interval, _FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 16))
+            delay = min(delay, _FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 16))
         left = max(0.0, delay - (self._clock.monotonic() - started))
         if await self._clock.wait(self._wake, left):
             return self._reason

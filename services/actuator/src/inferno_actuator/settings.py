@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from inferno_actuator.apply import Pace
 from inferno_actuator.decision_log import DecisionLog
-from inferno_actuator.loop import Limits
+from inferno_actuator.seams import Limits
 from inferno_shared.service import ServiceSettings
 
 

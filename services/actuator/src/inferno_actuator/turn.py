@@ -78,6 +78,7 @@ class Turn:
             changed=tuple("/".join(d.key) for d in decided if d.direction is not None),
             held=sum(d.held for d in decided),
             awaited=sum(d.reason is Doubt.NOT_IN_SNAPSHOT for d in decided),
+            without_target=sum(d.reason is Doubt.TARGET_NOT_FOUND for d in decided),
             unknown=decisions.unknown if decisions else (),
             writes=writes,
         )

@@ -15,11 +15,12 @@ SCALE = "scale"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many replicas a workload is asked for and has, at one version of the object."""
+    """How many replicas a workload is asked for and has, at one version of the object; its uid."""
 
     replicas: int
     status_replicas: int
     resource_version: str
+    uid: str = ""
 
 
 class ScaleClient:
@@ -82,4 +83,5 @@ def _parsed(raw: JsonObject) -> Scale:
         replicas=int(spec.get("replicas") or 0),
         status_replicas=int(status.get("replicas") or 0),
         resource_version=str(metadata.get("resourceVersion") or ""),
+        uid=str(metadata.get("uid") or ""),
     )

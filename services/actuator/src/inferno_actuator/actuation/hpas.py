@@ -117,8 +117,9 @@ def _ignored(hpa: HorizontalPodAutoscaler, desired: Desired, current: int) -> Ac
         tolerance = hpa.tolerance_up if wanted > current else hpa.tolerance_down
         ratio = f"{wanted}/{current} = {wanted / current:.2f}"
         message = (
-            f"{_named(hpa)} ignores {current} -> {wanted}: {ratio} is within its tolerance {tolerance:g}; set "
-            f"spec.behavior.{direction}.tolerance: 0 (Kubernetes 1.35, or feature gate HPAConfigurableTolerance), or {_DIRECT}"
+            f"{_named(hpa)} ignores {current} -> {wanted}: {ratio} is within its tolerance {tolerance:g}; "
+            f"set spec.behavior.{direction}.tolerance: 0 (Kubernetes 1.35, or feature gate "
+            f"HPAConfigurableTolerance), or {_DIRECT}"
         )
         return Actuation(works=False, reason=ConditionReason.HPA_TOLERANCE, message=message)
     return None
