@@ -8,6 +8,7 @@ from typing import Any, Final
 from ortools.math_opt.python import mathopt
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
+from inferno_optimizer.allocation.fairness import DISTINCT_SHARE, guarantee, shares_between
 from inferno_optimizer.allocation.lexicographic import Minimizer, Minimum
 from inferno_optimizer.allocation.model import AllocationModel, Block, Shape
 from inferno_optimizer.allocation.objectives import (
@@ -23,9 +24,6 @@ from inferno_optimizer.allocation.saturation import Fairness, Step
 
 FAIRNESS_LEVELS: Final = 12
 """Levels of max-min fairness that are told apart; the unserved rate decides among what remains."""
-
-DISTINCT_SHARE: Final = 1e-5
-"""Served shares closer than this count as equal."""
 
 WORSE: Final = 1e-6
 """Relative loss of an earlier objective from which on a later solution is refused."""
@@ -150,47 +148,56 @@ class Lexicographic:
                 )
 
     def _be_fair(self, fairness: Fairness) -> None:
-        """Max-min: raise the least served share, then exempt as few demands as must stay there, and repeat.
-
-        Level k: largest t with share_d >= t for every d that is not exempt; then fewest exempt demands
-        e_d in {0, 1} with share_d >= t + epsilon - e_d. Ends when all that are not exempt are served in full.
-        """
+        """Raise the least served share, then exempt as few demands as must stay there, and repeat."""
         blocks = [
             block
             for block in self._model.blocks
             if block.demand.servable_rpm and fairness.priority in (None, block.demand.priority)
         ]
-        demands = [block.demand for block in blocks]
         exempt: Sequence[Any] = [0.0] * len(blocks)
         exempted = 0
         for level in range(1, FAIRNESS_LEVELS + 1):
             if exempted >= len(blocks):
                 return
-            least = self._raise_least_share(blocks, exempt, exempted, f"{fairness.name}, level {level}")
+            name = f"{fairness.name}, level {level}"
+            least = self._raise_least_share(blocks, exempt, exempted, name)
             if least is None or least >= 1 - DISTINCT_SHARE:
                 return
             exempt = [self._model.model.add_binary_variable() for _ in blocks]
-            for block, excused in zip(blocks, exempt, strict=True):
-                self._model.model.add_linear_constraint(
-                    block.served_share + excused >= least + DISTINCT_SHARE
-                )
+            guarantee(self._model, blocks, exempt, least + DISTINCT_SHARE)
+            demands = [block.demand for block in blocks]
             count = partial(_served_at_most, demands=demands, share=least + DISTINCT_SHARE / 2)
-            name = f"demands at {fairness.name}, level {level}"
-            if not self._stage(name, partial(mathopt.fast_sum, exempt), count):
+            if not self._stage(f"demands at {name}", partial(mathopt.fast_sum, exempt), count):
                 return
             exempted = round(count(self._assignments or {}))
 
     def _raise_least_share(
         self, blocks: Sequence[Block], exempt: Sequence[Any], exempted: int, name: str
     ) -> float | None:
-        """Least served share among the demands that are not exempt, made as large as it can be."""
-        unserved = self._model.model.add_variable(lb=0.0, ub=1.0)
-        for block, excused in zip(blocks, exempt, strict=True):
-            self._model.model.add_linear_constraint(unserved >= 1.0 - block.served_share - excused)
+        """Largest least share among the demands that are not exempt, by halving; None if time ran out."""
         measure = partial(_largest_unserved, demands=[b.demand for b in blocks], exempted=exempted)
-        if not self._stage(name, lambda: unserved + 0.0, measure):
-            return None
-        return 1.0 - measure(self._assignments or {})
+        if self._assignments is None:
+            self._accept(self._minimizer.minimize(0.0))
+        low = 1.0 - measure(self._assignments or {})
+        shares = shares_between(blocks, low, 1.0)
+        infeasible_from, proven = 1.0, True
+        while proven and shares:
+            middle = len(shares) // 2
+            rows = guarantee(self._model, blocks, exempt, shares[middle])
+            minimum = self._minimizer.minimize(0.0)
+            for row in rows:
+                self._model.model.delete_linear_constraint(row)
+            if minimum.infeasible:
+                infeasible_from = shares[middle]
+                shares = shares[:middle]
+            elif self._accept(minimum):
+                low = 1.0 - measure(self._assignments or {})
+                shares = [share for share in shares[middle + 1 :] if share > low + DISTINCT_SHARE]
+            else:
+                proven = False
+        guarantee(self._model, blocks, exempt, low)
+        self._record(name, measure, bound=1.0 - infeasible_from, proven=proven)
+        return low if proven else None
 
 
 def _value(assignments: Assignments, objective: Objective, problem: Problem, places: Places) -> float:
