@@ -6,9 +6,9 @@ Each variant may run on four accelerators, model A, N = 32, three priorities. `r
 are for each that everybody's cheapest choice would take; below 1 they are scarce. "few cheap" has 0.5 of the
 two cheaper accelerators, 4 of the others. The policy is PriorityExhaustive, or None where it says so.
 
-"solve" is the allocation alone, "total" everything from snapshot to verified plan, in CPU seconds of one core;
-"wall" is what passed on the clock. Seconds are the worst of several worlds; costs contain the charge for
-switching accelerators. Goals: 100 variants 0.5 s, 1,000 2 s, 10,000 (--large) 30 s with a gap of 1e-4.
+"solve" is the allocation alone, "total" everything from snapshot to verified plan, in CPU seconds; "wall" is
+what passed on the clock. Seconds are the worst of several worlds; costs contain the charge for switching
+accelerators. Goals: 100 variants 0.5 s, 1,000 2 s, 10,000 (--large) 30 s with a gap of 1e-4.
 """
 
 import argparse
