@@ -65,6 +65,15 @@ def test_right_after_a_change_the_rate_is_read_over_half_a_minute_all_the_same()
     assert "the rate rose 15 s ago" in estimate.message
 
 
+def test_with_frequent_scrapes_a_rise_from_nothing_is_not_read_together_with_the_nothing() -> None:
+    """Scrapes each 2 s; nothing for 20 s, then 2 arrivals between scrapes (60/min) for 12 s."""
+    rows = [row(2.0 * number, done=2.0 * max(0, number - 10)) for number in range(17)]
+    policy = CollectorSettings(load_source="scrape", scrape_interval_seconds=2).demand_policy()
+    estimate = estimated(history(*rows), now=32, policy=policy)
+    assert estimate.window_seconds == 12
+    assert estimate.rate * 60 == pytest.approx(60)
+
+
 def test_a_fall_to_nothing_is_read_from_its_beginning_on() -> None:
     estimate = estimated(stepped(20, 0, at=540, until=600), now=600)
     assert (estimate.window_seconds, estimate.rate, estimate.idle) == (60, 0, True)

@@ -20,7 +20,8 @@ class DemandPolicy:
     `minimum_span_seconds`. `stale_after_seconds`: a pod whose newest scrape is older says nothing about now.
     `drain_seconds`: time to work off a queue; 0 leaves the queue to the headroom.
     `caution`: with it the window begins at the last change of the rate that is beyond doubt, at the latest
-    `after_change_seconds` ago: a few requests tell that the rate rose, not how far. None: never cut.
+    `after_change_seconds` ago: a few requests tell that the rate fell, not how far. After a rise two scrapes
+    are enough: what came before would hide it. None: never cut.
     """
 
     window_seconds: float = 60.0

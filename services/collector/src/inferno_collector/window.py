@@ -78,7 +78,10 @@ def steady_window(
         return whole
     arrivals, seconds_ago = pooled(present, _ledgers(gone, whole))
     steady = steady_part(arrivals, policy.caution)
-    least_seconds = max(policy.minimum_span_seconds, policy.after_change_seconds)
+    after_seconds = policy.after_change_seconds
+    if steady.rose:  # what came before it would hide it: two scrapes after it are enough
+        after_seconds = min(after_seconds, 2 * arrivals.look_seconds)
+    least_seconds = max(policy.minimum_span_seconds, after_seconds)
     first = steady.first
     while first and seconds_ago[first] < least_seconds - arrivals.look_seconds * _LATE:
         first -= 1
