@@ -20,7 +20,7 @@ class Scenario:
 
     Worked number: one replica keeps its SLO up to 14.31 requests/min, so 50 requests/min need
     ceil(50 / 14.31) = 4. A Poisson window that shows more than 4 * 14.31 = 57.2 asks for 5.
-    The arrivals are a fixed draw near their mean, so that the story is the guide's; half of 200 draws have some
+    The arrivals are a fixed draw near their mean, so that the story is the guide's; half of 200 draws have a
     half minute above 67 requests/min, where 5, and sometimes 6, are right.
     """
 

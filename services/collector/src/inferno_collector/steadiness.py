@@ -20,6 +20,9 @@ table of tests/bench/bench_demand.py). Caution is not the same both ways: a rise
 for minutes, a fall that is none costs requests their latency. One false rise per hour is allowed, and one
 false fall in four hours.
 
+While less than a minute is known, the rate is little more than a guess, and what came before the first
+requests would hide them: until then one false rise per minute is allowed.
+
 Of the splits that are rejected the one with the largest z is the most likely change: the window begins there,
 and is tested again, until nothing in it is rejected.
 
@@ -54,10 +57,25 @@ _SIGNIFICANT_DEVIATIONS: Final = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """How many changes per hour may be seen, on average, where there are none: upwards and downwards."""
+    """How many changes per hour may be seen, on average, where there are none: upwards and downwards.
+
+    While less than `young_seconds` are known, one rise in that time may be seen where there is none.
+    """
 
     false_rises_per_hour: float = 1.0
     false_falls_per_hour: float = 0.25
+    young_seconds: float = 60.0
+
+    def level_of_rise(self, look_seconds: float, known_seconds: float) -> float:
+        """Probability of a rise that is none, at one look: 2 s apart 1/1800, and 1/30 in the first minute."""
+        per_hour = self.false_rises_per_hour
+        if known_seconds < self.young_seconds:
+            per_hour = max(per_hour, _SECONDS_PER_HOUR / self.young_seconds)
+        return per_hour * look_seconds / _SECONDS_PER_HOUR
+
+    def level_of_fall(self, look_seconds: float) -> float:
+        """Probability of a fall that is none, at one look."""
+        return self.false_falls_per_hour * look_seconds / _SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +141,8 @@ def _change_after(first: int, arrivals: Arrivals, caution: Caution, scale: float
     if splits < 1:
         return None
     count, span = sum(counts[first:]), sum(seconds[first:])
-    hours = arrivals.look_seconds / _SECONDS_PER_HOUR
-    level_of_rise = _two_digits(caution.false_rises_per_hour * hours)
-    level_of_fall = _two_digits(caution.false_falls_per_hour * hours)
+    level_of_rise = _two_digits(caution.level_of_rise(arrivals.look_seconds, sum(seconds)))
+    level_of_fall = _two_digits(caution.level_of_fall(arrivals.look_seconds))
     change, largest, recent, recent_seconds = None, 0.0, 0.0, 0.0
     for k in range(1, splits + 1):
         recent += counts[-k]
