@@ -1,5 +1,6 @@
 """Runs a sequence of objectives over one model and keeps the assignments that are best in that order."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -132,7 +133,8 @@ class Lexicographic:
 
     def _record(self, name: str, measure: Measure, *, bound: float | None, proven: bool) -> None:
         value = measure(self._assignments or {})
-        stage = Stage(name, value, value if proven else bound, "optimal" if proven else "feasible")
+        known = bound if bound is not None and math.isfinite(bound) else None
+        stage = Stage(name, value, value if proven else known, "optimal" if proven else "feasible")
         self._stages.append((measure, stage))
 
     def _final_stages(self) -> Iterable[Stage]:
