@@ -1,5 +1,7 @@
 """The guide's load generator beside a test."""
 
+import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,3 +28,9 @@ def load(
         yield name
     finally:
         product.plane.children.stop(name)
+
+
+def first_request_at(report: Path) -> float:
+    """Unix time at which the first request was sent, from the load generator's report."""
+    times: list[float] = [json.loads(line).get("t", math.inf) for line in report.read_text().splitlines()]
+    return min(times)

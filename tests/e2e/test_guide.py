@@ -18,9 +18,9 @@ import yaml
 from controlplane import Options, running_control_plane
 from controlplane.audit import read_uses
 from e2e.clusters import NAME, NAMESPACE, SAMPLES, SYSTEM, until
-from e2e.loads import load
+from e2e.loads import first_request_at, load
 from e2e.product import ACTUATOR, COLLECTOR, SERVICE, Product, deploy
-from e2e.timeline import METRIC, RULE, Timeline, reaction_table, recording
+from e2e.timeline import METRIC, ONE_REPLICA_RPM, RULE, Timeline, reaction_lines, reaction_table, recording
 
 INTERVAL_SECONDS = 10
 SCRAPE_SECONDS = 5
@@ -72,8 +72,9 @@ def run(product: Product, tmp_path_factory: pytest.TempPathFactory, measured: li
     tables = {resource: rows(log) for resource, log in logs.items()}
     for resource in WATCHED:
         children.stop(f"watch-{resource}")
-    loaded_at = min(json.loads(line).get("t", math.inf) for line in report.read_text().splitlines())
-    measured += shown(timeline, loaded_at)
+    loaded_at = first_request_at(report)
+    measured.append(f"loop every {INTERVAL_SECONDS} s, scraped every {SCRAPE_SECONDS} s:")
+    measured += reaction_lines(timeline, loaded_at)
     return Run(timeline, loaded_at, tables)
 
 
@@ -93,21 +94,14 @@ def rows(log: Path) -> list[list[str]]:
     return [[cell.strip() for cell in line.replace("  ", "\t").split("\t") if cell.strip()] for line in lines]
 
 
-def shown(timeline: Timeline, loaded_at: float) -> Iterator[str]:
-    """The reaction times, and the path of every stage."""
-    yield f"seconds from the first request (loop {INTERVAL_SECONDS} s, scrape {SCRAPE_SECONDS} s)"
-    for stage, seconds in reaction_table(timeline, loaded_at, above=1):
-        yield f"  {stage:<36}{'-' if seconds is None else f'{seconds:6.1f}'}"
-    for field in ("status", "exported", "thanos", "replicas", "ready"):
-        yield f"  {field:<12}{' -> '.join(map(str, timeline.path(field)))}"
-
-
 def test_replicas_go_from_one_to_four_and_back(run: Run) -> None:
+    # Four take 4 x 14.31 = 57.2 requests/min; the arrivals' noise justifies more for a while.
+    seen_rpm = max(sample.arrival_rate_rpm or 0 for sample in run.timeline.samples)
+    justified = max(4, math.ceil(1.05 * seen_rpm / ONE_REPLICA_RPM))
     for field in ("status", "exported", "replicas", "ready"):
         path = run.timeline.path(field)
         assert path[0] == path[-1] == 1, f"{field}: {path}"
-        # Five while the noise of the arrivals justifies it: more than 4 x 14.31 = 57.2 requests/min.
-        assert 4 <= max(path) <= 5, f"{field}: {path}"
+        assert 4 <= max(path) <= justified, f"{field}: {path}"
 
 
 def test_more_replicas_are_desired_within_twenty_seconds_of_load(run: Run) -> None:

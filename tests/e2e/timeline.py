@@ -88,6 +88,17 @@ def reaction_table(timeline: Timeline, loaded_at: float, *, above: int) -> list[
     return [(name, timeline.first(condition, after=loaded_at)) for name, condition in stages]
 
 
+def reaction_lines(timeline: Timeline, loaded_at: float) -> Iterator[str]:
+    """The reaction times, and the path of every stage, to be printed."""
+    yield "  seconds from the first request to"
+    for stage, seconds in reaction_table(timeline, loaded_at, above=1):
+        yield f"    {stage:<36}{'-' if seconds is None else f'{seconds:6.1f}'}"
+    rates = [sample.arrival_rate_rpm for sample in timeline.samples if sample.arrival_rate_rpm]
+    yield f"  highest arrival rate seen: {max(rates, default=0):.1f} requests/min; paths:"
+    for field in ("status", "exported", "thanos", "replicas", "ready"):
+        yield f"    {field:<12}{' -> '.join(map(str, timeline.path(field)))}"
+
+
 def _record(product: Product, timeline: Timeline, ended: threading.Event) -> None:
     own = product.plane.identities
     context = ssl.create_default_context(cafile=own.authority.file)
