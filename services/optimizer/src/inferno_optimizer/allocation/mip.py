@@ -40,7 +40,7 @@ from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.construct import construct, keeps_minimums
 from inferno_optimizer.allocation.model import Shape
 from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
-from inferno_optimizer.allocation.problem import Assignment, Demand, Key, Problem, Rationing, Solution, Stage
+from inferno_optimizer.allocation.problem import Assignment, Key, Problem, Rationing, Solution, Stage
 from inferno_optimizer.allocation.saturation import (
     Fairness,
     Step,
@@ -88,7 +88,7 @@ def solve(
     assignments: dict[Key, Assignment] = {}
     for outcome in outcomes:
         assignments.update(outcome.assignments)
-    return Solution(assignments, _merge([o.stages for o in outcomes]))
+    return Solution(assignments, _merge(problem, [o.stages for o in outcomes]))
 
 
 def _parts(problem: Problem) -> Iterable[Problem]:
@@ -158,11 +158,13 @@ def _proven_stages(part: Problem, assignments: Assignments, places: Places) -> t
     return (*_served_stages(part), *(Stage(name, value, value, "optimal") for name, value in values))
 
 
-def _merge(parts: Sequence[Sequence[Stage]]) -> tuple[Stage, ...]:
-    """Stages of independent parts added up by objective, in the order in which they were solved."""
+def _merge(problem: Problem, parts: Sequence[Sequence[Stage]]) -> tuple[Stage, ...]:
+    """Stages of independent parts added up by objective, in the order in which they decide."""
+    if len(parts) == 1:
+        return tuple(parts[0])
     merged: dict[str, Stage] = {}
     order = ("optimal", "feasible", "fallback")
-    for stage in sorted((s for stages in parts for s in stages), key=lambda s: s.objective):
+    for stage in (stage for stages in parts for stage in stages):
         known = merged.get(stage.objective)
         if known is None:
             merged[stage.objective] = stage
@@ -170,10 +172,5 @@ def _merge(parts: Sequence[Sequence[Stage]]) -> tuple[Stage, ...]:
         bound = None if known.bound is None or stage.bound is None else known.bound + stage.bound
         status = max(known.status, stage.status, key=order.index)
         merged[stage.objective] = Stage(stage.objective, known.value + stage.value, bound, status)
-    longest = {
-        name: position for stages in parts for position, name in enumerate(s.objective for s in stages)
-    }
-    return tuple(sorted(merged.values(), key=lambda s: longest[s.objective]))
-
-
-__all__ = ["DEFAULT_TIME_LIMIT_SECONDS", "Demand", "solve"]
+    steps: list[Step] = [*minimum_steps(problem), *rationing_steps(problem), *choosing_steps()]
+    return tuple(merged[step.name] for step in steps if step.name in merged)
