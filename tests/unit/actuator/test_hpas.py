@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from builders import SEED_NAME, SEED_NAMESPACE
-from inferno_actuator.actuation.hpas import follows
+from inferno_actuator.actuation.hpas import by_target, follows, of_target
 from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.conditions import ConditionReason
 from inferno_actuator.known import Desired, KnownVariant
@@ -34,7 +34,7 @@ def external(**changes: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any part
 
 
 def judge(desired: int, current: int, *hpas: HorizontalPodAutoscaler) -> Actuation:
-    return follows(KNOWN, Desired("H100", desired), current, hpas)
+    return follows(KNOWN, Desired("H100", desired), current, of_target(KNOWN, by_target(hpas)))
 
 
 def test_the_seeds_hpa_follows() -> None:

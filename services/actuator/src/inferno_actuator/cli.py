@@ -4,14 +4,17 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 
 from inferno_actuator.app import create_actuator_app
 from inferno_actuator.clients import OptimizerClient
 from inferno_actuator.decision_log.replay import Comparison, ReplayError, read_log, table
 from inferno_actuator.decision_log.replay import replay as replay_log
+from inferno_actuator.doctor import Level, examine
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
+from inferno_shared.kubernetes import KubernetesClient
 from inferno_shared.service import http_client, load_settings, serve
 
 _EPILOG = """
@@ -33,6 +36,15 @@ _REPLAY_EPILOG = """
 
 `inferno-actuator replay decisions.jsonl --variant llm-d-sim/my-model --all` shows the history of one variant.
 """
+_DOCTOR_EPILOG = """
+**Examples**
+
+`inferno-actuator doctor` examines the cluster of `$KUBECONFIG` from wherever it runs.
+
+`kubectl exec deploy/inferno-autoscaler-controller-manager -n inferno-autoscaler-system --
+inferno-actuator doctor` examines it with the rights of the actuator's own account.
+"""
+_DOCTOR_TIMEOUT_SECONDS = 10.0
 _REPLAY_TIMEOUT_SECONDS = 120.0
 
 app = typer.Typer(no_args_is_help=False, add_completion=False, rich_markup_mode="markdown")
@@ -74,6 +86,35 @@ def replay(
         typer.echo(table(shown))
     typer.echo(f"{len(found)} decisions replayed, {len(different)} differ")
     raise typer.Exit(1 if different else 0)
+
+
+@app.command(epilog=_DOCTOR_EPILOG)
+def doctor() -> None:
+    """Examine an installation without changing anything: one line each, with the command that fixes it.
+
+    Has the service's settings ($KUBECONFIG, INFERNO_COLLECTOR_URL, ...); exits with 1 on a failure.
+    """
+    levels = asyncio.run(_examined(load_settings(ActuatorSettings)))
+    counts = ", ".join(f"{levels.count(level)} {level}" for level in Level)
+    typer.echo(f"{len(levels)} checks: {counts}")
+    raise typer.Exit(1 if Level.FAILURE in levels else 0)
+
+
+async def _examined(settings: ActuatorSettings) -> list[Level]:
+    levels = []
+    async with (
+        KubernetesClient.connect() as kubernetes,
+        _quick_client(settings, settings.collector_url) as collector,
+        _quick_client(settings, settings.optimizer_url) as optimizer,
+    ):
+        async for finding in examine(kubernetes, collector, optimizer, settings):
+            typer.echo(str(finding))
+            levels.append(finding.level)
+    return levels
+
+
+def _quick_client(settings: ActuatorSettings, url: str) -> httpx.AsyncClient:
+    return http_client(base_url=url, timeout_seconds=_DOCTOR_TIMEOUT_SECONDS, ca_file=settings.client_ca_file)
 
 
 async def _replayed(file: Path, optimizer_url: str, variant: str | None) -> list[Comparison]:

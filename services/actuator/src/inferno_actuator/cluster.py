@@ -127,7 +127,7 @@ class Cluster:
 
     def known(self) -> Mapping[Key, KnownVariant]:
         """Every VariantAutoscaling that is not on its way out, readable or not."""
-        found = {key: _known(it) for key, it in self._variants.objects.items() if not it.metadata.deleting}
+        found = {key: known_of(it) for key, it in self._variants.objects.items() if not it.metadata.deleting}
         for (namespace, name), message in self._variants.malformed.items():
             found[namespace, name] = KnownVariant(namespace=namespace, name=name, malformed=message)
         return found
@@ -184,7 +184,8 @@ def _step_words(step: Step | None) -> str:
     return "none" if step is None else str(step)
 
 
-def _known(it: VariantAutoscaling) -> KnownVariant:
+def known_of(it: VariantAutoscaling) -> KnownVariant:
+    """A VariantAutoscaling as the loop sees it."""
     mode, problem = mode_of(it.metadata.annotations)
     target = it.spec.scale_target_ref
     return KnownVariant(

@@ -143,8 +143,8 @@ CONDITIONS: Final[Mapping[Type, Mapping[Reason | Rail, Meaning]]] = {
         Reason.HPA_TOLERANCE: Meaning(
             "False",
             "The change is within the HPA's tolerance: from 10 replicas on, +-1 is ignored for ever.",
-            "Set `spec.behavior.scaleUp.tolerance: 0` and the same for scaleDown (Kubernetes 1.35), or choose "
-            "mode `direct` and delete the HPA.",
+            "Set `spec.behavior.scaleUp.tolerance: 0` and the same for scaleDown (Kubernetes 1.35), or "
+            "choose mode `direct` and delete the HPA.",
         ),
         Reason.SCALED: Meaning("True", "Mode `direct`: the target has the desired replicas.", _NOTHING),
         Reason.SCALE_FAILED: Meaning(

@@ -6,7 +6,8 @@ within the tolerance (0.1 unless `spec.behavior.*.tolerance` says otherwise). Wo
 beyond it. So with ten replicas or more a step of one is lost.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from inferno_actuator.actuation.verdict import Actuation
@@ -20,23 +21,33 @@ _DIRECT: Final = f"annotate the VariantAutoscaling {MODE_ANNOTATION}={Mode.DIREC
 _ROUNDING: Final = 1e-9
 
 
+TargetKey = tuple[str, str, str]
+"""(namespace, kind, name) of what an HPA scales."""
+
+
+def by_target(
+    autoscalers: Sequence[HorizontalPodAutoscaler],
+) -> Mapping[TargetKey, Sequence[HorizontalPodAutoscaler]]:
+    """The HPAs by what they scale, so that a thousand variants do not each look at a thousand HPAs."""
+    found: dict[TargetKey, list[HorizontalPodAutoscaler]] = defaultdict(list)
+    for hpa in autoscalers:
+        found[hpa.metadata.namespace, hpa.target.kind, hpa.target.name].append(hpa)
+    return found
+
+
 def of_target(
-    known: KnownVariant, autoscalers: Sequence[HorizontalPodAutoscaler]
+    known: KnownVariant, autoscalers: Mapping[TargetKey, Sequence[HorizontalPodAutoscaler]]
 ) -> list[HorizontalPodAutoscaler]:
     """The HPAs that scale the variant's target."""
     target = known.target
     if target is None:
         return []
-    return [
-        hpa
-        for hpa in autoscalers
-        if hpa.metadata.namespace == known.namespace
-        and hpa.targets(target.api_version, target.kind, target.name)
-    ]
+    candidates = autoscalers.get((known.namespace, target.kind, target.name), ())
+    return [hpa for hpa in candidates if hpa.targets(target.api_version, target.kind, target.name)]
 
 
 def follows(
-    known: KnownVariant, desired: Desired, current: int, autoscalers: Sequence[HorizontalPodAutoscaler]
+    known: KnownVariant, desired: Desired, current: int, found: Sequence[HorizontalPodAutoscaler]
 ) -> Actuation:
     """Whether an HPA will bring the target to the desired replicas.
 
@@ -44,9 +55,8 @@ def follows(
         known: the variant.
         desired: what is exported.
         current: replicas of the target now.
-        autoscalers: every HPA of the cluster.
+        found: the HPAs of its target.
     """
-    found = of_target(known, autoscalers)
     if not found:
         return Actuation(
             works=False,

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from inferno_actuator.actuation.hpas import follows, of_target
+from inferno_actuator.actuation.hpas import TargetKey, by_target, follows, of_target
 from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.conditions import ConditionReason
 from inferno_actuator.decisions import Decision, Decisions
 from inferno_actuator.known import Key, KnownVariant, counted
 from inferno_actuator.modes import MODE_ANNOTATION, Mode
 from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
+
+Index = Mapping[TargetKey, Sequence[HorizontalPodAutoscaler]]
 
 
 def judged(decisions: Decisions, autoscalers: Sequence[HorizontalPodAutoscaler] | None) -> Decisions:
@@ -19,9 +21,10 @@ def judged(decisions: Decisions, autoscalers: Sequence[HorizontalPodAutoscaler] 
         decisions: after the guard rails.
         autoscalers: every HPA of the cluster; None when they are not known.
     """
+    index = None if autoscalers is None else by_target(autoscalers)
     return Decisions(
         {
-            key: replace(decision, actuation=_noted(decision.known, _judged(decision, autoscalers)))
+            key: replace(decision, actuation=_noted(decision.known, _judged(decision, index)))
             for key, decision in decisions.by_key.items()
         },
         decisions.unknown,
@@ -59,7 +62,7 @@ def not_scaled(decision: Decision, why: str) -> Actuation:
     return Actuation(works=False, reason=ConditionReason.SCALE_FAILED, message=message)
 
 
-def _judged(decision: Decision, autoscalers: Sequence[HorizontalPodAutoscaler] | None) -> Actuation | None:
+def _judged(decision: Decision, autoscalers: Index | None) -> Actuation | None:
     known, desired, current = decision.known, decision.desired, decision.current_replicas
     if desired is None or current is None:
         return None
@@ -73,12 +76,14 @@ def _judged(decision: Decision, autoscalers: Sequence[HorizontalPodAutoscaler] |
         case Mode.DIRECT:
             return _in_the_way(known, autoscalers)
         case Mode.HPA:
-            return None if autoscalers is None else follows(known, desired, current, autoscalers)
+            return (
+                None
+                if autoscalers is None
+                else follows(known, desired, current, of_target(known, autoscalers))
+            )
 
 
-def _in_the_way(
-    known: KnownVariant, autoscalers: Sequence[HorizontalPodAutoscaler] | None
-) -> Actuation | None:
+def _in_the_way(known: KnownVariant, autoscalers: Index | None) -> Actuation | None:
     """Why this process must not scale the target; None when it may."""
     if autoscalers is None:
         message = (

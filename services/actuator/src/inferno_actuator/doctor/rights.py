@@ -1,0 +1,96 @@
+"""The rights that the actuator's account needs, asked of the API server by SelfSubjectAccessReview."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from inferno_actuator.doctor.findings import Finding, failure, ok, warning
+from inferno_shared.kubernetes import Resource
+
+ACCESS_REVIEWS: Final = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One verb on one resource.
+
+    Args:
+        purpose: what does not work without it.
+        local: only within the autoscaler's namespace.
+        needed: False when only an option needs it.
+    """
+
+    verb: str
+    group: str
+    resource: str
+    purpose: str
+    subresource: str = ""
+    local: bool = False
+    needed: bool = True
+
+    def __str__(self) -> str:
+        """Example: `patch variantautoscalings/status (llmd.ai)`."""
+        group = f" ({self.group})" if self.group else ""
+        return f"{self.verb} {self.path}{group}"
+
+    @property
+    def path(self) -> str:
+        """The resource with its subresource."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+    def review(self, namespace: str) -> dict[str, Any]:
+        """The question whether we have it."""
+        attributes = {
+            "verb": self.verb,
+            "group": self.group,
+            "resource": self.resource,
+            **({"subresource": self.subresource} if self.subresource else {}),
+            **({"namespace": namespace} if self.local else {}),
+        }
+        return {
+            "apiVersion": ACCESS_REVIEWS.api_version,
+            "kind": ACCESS_REVIEWS.kind,
+            "spec": {"resourceAttributes": attributes},
+        }
+
+
+RIGHTS: Final = (
+    *(Right(verb, "llmd.ai", "variantautoscalings", "the loop") for verb in ("get", "list", "watch")),
+    Right("patch", "llmd.ai", "variantautoscalings", "statuses", subresource="status"),
+    *(Right(verb, "", "configmaps", "settings", local=True) for verb in ("get", "list", "watch")),
+    *(Right(verb, "", "events", "Events", needed=False) for verb in ("create", "patch")),
+    *(
+        Right(verb, "autoscaling", "horizontalpodautoscalers", "condition Actuated", needed=False)
+        for verb in ("list", "watch")
+    ),
+    *(
+        Right(verb, "coordination.k8s.io", "leases", "leader election", local=True)
+        for verb in ("get", "create", "update")
+    ),
+    *(
+        Right(verb, "apps", "deployments", "mode direct", subresource="scale", needed=False)
+        for verb in ("get", "patch")
+    ),
+    Right("patch", "llmd.ai", "variantautoscalings", "delete-with-target", needed=False),
+)
+
+
+def judge_rights(allowed: Mapping[Right, bool]) -> list[Finding]:
+    """One line for each missing right, or one for all of them."""
+    findings = []
+    for right, granted in allowed.items():
+        if granted:
+            continue
+        group = f".{right.group}" if right.group else ""
+        what = f"--verb={right.verb} --resource={right.resource}{group}" + (
+            f"/{right.subresource}" if right.subresource else ""
+        )
+        kind = "role" if right.local else "clusterrole"
+        fix = (
+            f"kubectl create {kind} inferno-{right.verb}-{right.resource} {what}, and bind it to the account"
+        )
+        say = failure if right.needed else warning
+        findings.append(say("RBAC", f"no right to {right}, needed for {right.purpose}", fix))
+    return findings or [ok("RBAC", f"all {len(allowed)} rights are granted")]

@@ -1,0 +1,174 @@
+"""The doctor: one line for each thing that is wrong, with the command that fixes it; it changes nothing."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from builders import SEED_NAME, SEED_NAMESPACE, a_node, a_snapshot, a_variant
+from devcluster.apiserver import RunningApi, running_api
+from inferno_actuator.doctor import Finding, Level, examine
+from inferno_actuator.doctor.installation import check_config_map, check_definition, check_monitors
+from inferno_actuator.doctor.rights import RIGHTS, judge_rights
+from inferno_actuator.doctor.variants import Facts, check_variant
+from inferno_actuator.known import KnownVariant
+from inferno_actuator.settings import ActuatorSettings
+from inferno_shared.contracts import Snapshot
+from inferno_shared.kubernetes import KubernetesClient, ScaleTargetRef
+from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
+from unit.actuator.cluster_world import documents, install
+from unit.actuator.test_hpas import an_hpa
+from unit.actuator.world import a_problem, answer, persisted
+
+CRD = "crd/llmd.ai_variantautoscalings.yaml"
+
+
+def wrong(findings: Sequence[Finding]) -> list[str]:
+    return [str(finding) for finding in findings if finding.level is not Level.OK]
+
+
+def about(
+    snapshot: Snapshot | None = None,
+    *,
+    hpas: Sequence[HorizontalPodAutoscaler] | None = (),
+    metric: tuple[str, ...] | str = ("3",),
+    **known: Any,  # noqa: ANN401 - any part of a variant
+) -> list[Finding]:
+    given = {"target": ScaleTargetRef("apps/v1", "Deployment", SEED_NAME), "status": persisted(3), **known}
+    facts = Facts(
+        known=KnownVariant(namespace=SEED_NAMESPACE, name=SEED_NAME, **given),
+        snapshot=snapshot or a_snapshot(),
+        autoscalers=hpas,
+        metric=metric,
+    )
+    return list(check_variant(facts))
+
+
+def test_a_healthy_variant_is_all_ok() -> None:
+    assert wrong(about(hpas=[an_hpa()])) == []
+
+
+@pytest.mark.parametrize(
+    ("findings", "said", "fix"),
+    [
+        (about(malformed="spec.modelID: must be a text"), "spec.modelID: must be a text", "kubectl edit va"),
+        (about(a_snapshot(variants=[])), "the collector does not know it", "collector's log"),
+        (
+            about(a_snapshot(variants=[a_variant(rate_rpm=None)]), hpas=[an_hpa()]),
+            "is not measured: no series",
+            "spec.modelID",
+        ),
+        (
+            about(a_snapshot(variants=[a_variant(accelerator="TPU")]), hpas=[an_hpa()]),
+            "accelerator TPU has no entry",
+            "accelerator-unit-costs",
+        ),
+        (
+            about(a_snapshot(inventory=[a_node(device="L4")]), hpas=[an_hpa()]),
+            "no node has the product NVIDIA-H100-80GB-HBM3 of accelerator H100; there are L4",
+            "label the nodes",
+        ),
+        (
+            about(hpas=[an_hpa()], metric="nobody serves it"),
+            "no external metric",
+            "prometheus-adapter-values",
+        ),
+        (about(hpas=[an_hpa()], metric=("3", "4")), "2 series match, an HPA sums them", "one actuator"),
+        (about(), "NoHpa: No HorizontalPodAutoscaler targets", "kubectl get hpa"),
+        (about(hpas=None), "HorizontalPodAutoscalers cannot be read", "RBAC"),
+        (
+            about(hpas=[an_hpa(maxReplicas=20)]),
+            "may go to 20 replicas; its tolerance 0.1 ignores steps of one from 10 on",
+            "kubectl patch hpa",
+        ),
+        (
+            about(mode_problem="annotation x is 'y'", hpas=[an_hpa()]),
+            "annotation x is 'y'",
+            "kubectl annotate va",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_variant_is_one_line_with_its_fix(
+    findings: list[Finding], said: str, fix: str
+) -> None:
+    (line,) = wrong(findings)
+    assert said in line
+    assert fix in line.partition("; fix: ")[2]
+
+
+def test_a_problem_of_the_collector_is_told_once() -> None:
+    snapshot = a_snapshot(variants=[a_variant(rate_rpm=None)])
+    problem = a_problem("MetricsMissing", "no series of model x; there are: y")
+    found = about(snapshot.model_copy(update={"problems": [problem]}), hpas=[an_hpa()])
+    (line,) = wrong(found)
+    assert "MetricsMissing: no series of model x; there are: y; fix: kubectl describe va" in line
+
+
+def test_the_definition_must_be_there_served_and_as_new_as_we_are() -> None:
+    (current,) = documents(CRD)
+    assert check_definition(current).level is Level.OK
+    assert check_definition(None).level is Level.FAILURE
+    (old,) = documents(CRD)
+    version = old["spec"]["versions"][0]
+    del version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["actuation"]
+    assert check_definition(old).level is Level.WARNING
+    version["name"] = "v1alpha2"
+    assert "serves v1alpha2, not v1alpha1" in str(check_definition(old))
+
+
+def test_missing_rights_are_named_with_the_command_that_grants_them() -> None:
+    allowed = {right: right.path != "variantautoscalings/status" for right in RIGHTS}
+    (line,) = wrong(judge_rights(allowed))
+    assert line.startswith("failure  RBAC: no right to patch variantautoscalings/status (llmd.ai)")
+    assert "--verb=patch --resource=variantautoscalings.llmd.ai/status" in line
+    assert wrong(judge_rights(dict.fromkeys(RIGHTS, True))) == []
+
+
+def test_keys_of_a_config_map_are_read_as_the_loop_reads_them() -> None:
+    assert "missing" in str(check_config_map("x", "ns", None)[0])
+    (line,) = wrong(check_config_map("x", "ns", {"GLOBAL_OPT_INTERVAL": "often", "MAX_SCALE_UP": "4"}))
+    assert "GLOBAL_OPT_INTERVAL: 'often' is not a duration" in line
+
+
+def test_a_service_monitor_must_select_the_metrics_service() -> None:
+    monitor = {"metadata": {"name": "m"}, "spec": {"selector": {"matchLabels": {"a": "b"}}}}
+    assert check_monitors([monitor], {"a": "b", "c": "d"}).level is Level.OK
+    assert check_monitors([monitor], {"a": "x"}).level is Level.FAILURE
+    assert check_monitors(None, {"a": "b"}).level is Level.WARNING
+    assert check_monitors([monitor], None).level is Level.WARNING
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[RunningApi]:
+    async with running_api() as cluster:
+        yield cluster
+
+
+def service(handler: Any) -> httpx.AsyncClient:  # noqa: ANN401 - any handler
+    return httpx.AsyncClient(base_url="http://service.test", transport=httpx.MockTransport(handler))
+
+
+async def test_a_whole_examination_reads_everything_and_writes_nothing(cluster: RunningApi) -> None:
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
+        await install(kubernetes)
+        collector = service(lambda _: answer(a_snapshot()))
+        optimizer = service(lambda _: httpx.Response(200))
+        found = [f async for f in examine(kubernetes, collector, optimizer, ActuatorSettings())]
+    subjects = {finding.subject for finding in found}
+    assert {"API server", "CRD variantautoscalings.llmd.ai", "RBAC", "collector", "optimizer"} <= subjects
+    assert [line.partition(":")[0] for line in wrong(found)] == [
+        "warning  ServiceMonitor",
+        f"failure  VA {SEED_NAMESPACE}/{SEED_NAME}",
+    ]
+    assert "nobody serves external.metrics.k8s.io" in wrong(found)[1]
+
+
+async def test_services_that_are_down_are_named_and_the_rest_is_examined(cluster: RunningApi) -> None:
+    def down(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused")
+
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
+        found = [f async for f in examine(kubernetes, service(down), service(down), ActuatorSettings())]
+    failed = {f.subject for f in found if f.level is Level.FAILURE}
+    assert {"CRD variantautoscalings.llmd.ai", "collector", "optimizer"} <= failed
