@@ -1,7 +1,6 @@
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -167,7 +166,18 @@ def test_a_change_beyond_doubt_stays_one_when_the_newest_counts_grow(counts: lis
 @given(st.lists(st.integers(0, 60), min_size=2, max_size=30), st.floats(0.5, 20))
 def test_only_counts_and_shares_of_time_matter(counts: list[int], unit: float) -> None:
     """The same counts in intervals of another length, with the same looks, are cut at the same place."""
-    ageless = replace(CAUTION, young_seconds=0)
-    one = steady_part(Arrivals(counts, [15.0] * len(counts), 15.0), ageless)
-    other = steady_part(Arrivals(counts, [unit] * len(counts), 15.0), ageless)
+    one = steady_part(Arrivals(counts, [15.0] * len(counts), 15.0), CAUTION)
+    other = steady_part(Arrivals(counts, [unit] * len(counts), 15.0), CAUTION)
     assert one == other
+
+
+def test_an_empty_beginning_is_left_out_from_the_request_on_that_makes_one_rate_unlikely() -> None:
+    """12 empty seconds of 24: 0.5^4 is above 1 in 20, 0.5^5 below."""
+
+    def found(requests: int, *, from_the_start: bool = True) -> Steady:
+        counts = [0.0] * 6 + [float(requests), 0, 0, 0, 0, 0]
+        return steady_part(Arrivals(counts, [2.0] * 12, 2.0, from_the_start), CAUTION)
+
+    assert found(4) == Steady(0)
+    assert found(5) == Steady(6, rose=True)
+    assert found(5, from_the_start=False) == Steady(0)

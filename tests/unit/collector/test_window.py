@@ -74,13 +74,17 @@ def test_with_frequent_scrapes_a_rise_from_nothing_is_not_read_together_with_the
     assert estimate.rate * 60 == pytest.approx(60)
 
 
-def test_while_little_is_known_a_rise_needs_less_evidence() -> None:
-    """Nothing for 12 s, then 5 requests each 6 s: after 12 s of them the start is not held against them."""
-    rows = [row(2.0 * number, done=math.floor(max(0, 2.0 * number - 12) * 5 / 6)) for number in range(13)]
+@pytest.mark.parametrize("seconds", [24, 60, 120])
+def test_an_idle_beginning_does_not_hide_the_first_load_however_long_it_lasts(seconds: int) -> None:
+    """Nothing for 12 s, then 5 requests each 6 s: 50/min."""
+    rows = [
+        row(2.0 * number, done=math.floor(max(0, 2.0 * number - 12) * 5 / 6))
+        for number in range(seconds // 2 + 1)
+    ]
     policy = CollectorSettings(load_source="scrape", scrape_interval_seconds=2).demand_policy()
-    estimate = estimated(history(*rows), now=24, policy=policy)
-    assert estimate.window_seconds == 12
-    assert estimate.rate * 60 == pytest.approx(50)
+    estimate = estimated(history(*rows), now=seconds, policy=policy)
+    assert estimate.window_seconds == seconds - 12
+    assert estimate.rate * 60 == pytest.approx(50, rel=0.02)
 
 
 def test_a_fall_to_nothing_is_read_from_its_beginning_on() -> None:

@@ -20,8 +20,10 @@ table of tests/bench/bench_demand.py). Caution is not the same both ways: a rise
 for minutes, a fall that is none costs requests their latency. One false rise per hour is allowed, and one
 false fall in four hours.
 
-While less than a minute is known, the rate is little more than a guess, and what came before the first
-requests would hide them: until then one false rise per minute is allowed.
+A server that has just begun is known for less than the window, idle at first, and that idle time must not
+hide its first requests. With N requests, all after an empty time t of T known seconds, one rate for all of it
+has the probability (1 - t/T)^N (the least of N uniform moments). Below 1 in 20 the window begins after it:
+with 12 empty seconds of 24 from the 5th request on. Asked only while less than the window is known.
 
 Of the splits that are rejected the one with the largest z is the most likely change: the window begins there,
 and is tested again, until nothing in it is rejected.
@@ -59,23 +61,12 @@ _SIGNIFICANT_DEVIATIONS: Final = 2.5
 class Caution:
     """How many changes per hour may be seen, on average, where there are none: upwards and downwards.
 
-    While less than `young_seconds` are known, one rise in that time may be seen where there is none.
+    `false_starts`: probability that an empty beginning is left out although the rate was the same in it.
     """
 
     false_rises_per_hour: float = 1.0
     false_falls_per_hour: float = 0.25
-    young_seconds: float = 60.0
-
-    def level_of_rise(self, look_seconds: float, known_seconds: float) -> float:
-        """Probability of a rise that is none, at one look: 2 s apart 1/1800, and 1/30 in the first minute."""
-        per_hour = self.false_rises_per_hour
-        if known_seconds < self.young_seconds:
-            per_hour = max(per_hour, _SECONDS_PER_HOUR / self.young_seconds)
-        return per_hour * look_seconds / _SECONDS_PER_HOUR
-
-    def level_of_fall(self, look_seconds: float) -> float:
-        """Probability of a fall that is none, at one look."""
-        return self.false_falls_per_hour * look_seconds / _SECONDS_PER_HOUR
+    false_starts: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +74,13 @@ class Arrivals:
     """Requests that arrived in consecutive intervals, oldest first, and how long these are.
 
     `look_seconds`: time from one new sample to the next, which is how often these are looked at.
+    `from_the_start`: nothing is known of the time before the first interval, though the window is longer.
     """
 
     counts: Sequence[float]
     seconds: Sequence[float]
     look_seconds: float
+    from_the_start: bool = False
 
     def __post_init__(self) -> None:
         if len(self.counts) != len(self.seconds):
@@ -104,11 +97,21 @@ class Steady:
 
 def steady_part(arrivals: Arrivals, caution: Caution) -> Steady:
     """The longest newest part of one rate; the whole of it when nothing contradicts."""
-    found = Steady(0)
+    found = _after_empty_start(arrivals, caution)
     scale = math.sqrt(dispersion(arrivals.counts))
     while (change := _change_after(found.first, arrivals, caution, scale)) is not None:
         found = change
     return found
+
+
+def _after_empty_start(arrivals: Arrivals, caution: Caution) -> Steady:
+    """From the first request on, when the empty time before it cannot be of the same rate."""
+    first = next((place for place, count in enumerate(arrivals.counts) if count > 0), 0)
+    if not first or not arrivals.from_the_start:
+        return Steady(0)
+    share = sum(arrivals.seconds[:first]) / sum(arrivals.seconds)
+    same_rate = (1 - share) ** sum(arrivals.counts)
+    return Steady(first, rose=True) if same_rate < caution.false_starts else Steady(0)
 
 
 def score(recent: float, count: float, share: float) -> float:
@@ -141,8 +144,9 @@ def _change_after(first: int, arrivals: Arrivals, caution: Caution, scale: float
     if splits < 1:
         return None
     count, span = sum(counts[first:]), sum(seconds[first:])
-    level_of_rise = _two_digits(caution.level_of_rise(arrivals.look_seconds, sum(seconds)))
-    level_of_fall = _two_digits(caution.level_of_fall(arrivals.look_seconds))
+    hours = arrivals.look_seconds / _SECONDS_PER_HOUR
+    level_of_rise = _two_digits(caution.false_rises_per_hour * hours)
+    level_of_fall = _two_digits(caution.false_falls_per_hour * hours)
     change, largest, recent, recent_seconds = None, 0.0, 0.0, 0.0
     for k in range(1, splits + 1):
         recent += counts[-k]

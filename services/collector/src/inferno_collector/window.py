@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from inferno_collector.arrivals import Ledger, ledger, pooled
@@ -77,6 +77,8 @@ def steady_window(
     if policy.caution is None or not present:
         return whole
     arrivals, seconds_ago = pooled(present, _ledgers(gone, whole))
+    young = seconds_ago[0] + 2 * arrivals.look_seconds < policy.window_seconds
+    arrivals = replace(arrivals, from_the_start=young)
     steady = steady_part(arrivals, policy.caution)
     after_seconds = policy.after_change_seconds
     if steady.rose:  # what came before it would hide it: two scrapes after it are enough
