@@ -16,6 +16,9 @@ from controlplane.children import ChildFailedError
 from controlplane.options import DEFAULT_DEVICE, Options
 from controlplane.plane import ControlPlane, KubectlError
 from controlplane.start import running_control_plane
+from devcluster.kubelet.options import emulator_variables
+from devcluster.proxy.options import parse_mapping
+from inferno_shared.errors import ConfigurationError
 
 POLL_SECONDS = 1.0
 EXIT_INTERRUPTED = 130
@@ -30,9 +33,13 @@ def main(  # noqa: PLR0917 - each is an option of the command line
     pool: Annotated[list[str] | None, typer.Option(help="one more pool: NODESxGPUS:DEVICE")] = None,
     startup_seconds: Annotated[float, typer.Option(min=0, help="how long a model takes to load")] = 3.0,
     hpa_sync_seconds: Annotated[float, typer.Option(min=0.1, help="how often HPAs are looked at")] = 2.0,
-    service: Annotated[
-        list[str] | None, typer.Option(help="NAMESPACE/NAME to be reachable on a free port")
+    emulator_env: Annotated[
+        list[str] | None, typer.Option(help="VLLME_NAME=VALUE for every emulator; a container's own wins")
     ] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="serve NAMESPACE/NAME[:PORT]=LOCAL_PORT (0: a free one)")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, help="port of the API server (0: any free one)")] = 0,
     node_ports: Annotated[bool, typer.Option(help="listen on the node port of every Service")] = False,  # noqa: FBT002 - a flag
     without_pods: Annotated[bool, typer.Option(help="no nodes, no scheduler, no kubelet")] = False,  # noqa: FBT002 - a flag
     without_monitoring: Annotated[bool, typer.Option(help="no Prometheus, no Thanos")] = False,  # noqa: FBT002 - a flag
@@ -44,13 +51,19 @@ def main(  # noqa: PLR0917 - each is an option of the command line
       python -m controlplane --kubeconfig /tmp/real.kubeconfig
       python -m controlplane --kubeconfig /tmp/real.kubeconfig --without-monitoring --node-ports
     """  # noqa: D301 - \b tells click to keep the lines
+    try:
+        given = emulator_variables(emulator_env or []), parse_mapping(map_ or [])
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
     options = Options(
         nodes=nodes,
         gpus=gpus,
         device=device,
         pools=tuple(pool or ()),
         startup_seconds=startup_seconds,
-        services=tuple(service or ()),
+        emulator_variables=given[0],
+        mapped=given[1],
+        port=port,
         node_ports=node_ports,
         hpa_sync_seconds=hpa_sync_seconds,
         pods=not without_pods,

@@ -8,7 +8,10 @@ DEFAULT_DEVICE = "NVIDIA-H100-80GB-HBM3"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`services` (`namespace/name`) become reachable on free ports, see `ControlPlane.service_url`."""
+    """`services` (`namespace/name`) become reachable on free ports, see `ControlPlane.service_url`.
+
+    `mapped`: the same on ports of your choice. `port`: the API server's; 0 takes a free one.
+    """
 
     nodes: int = 4
     gpus: int = 8
@@ -17,8 +20,10 @@ class Options:
     startup_seconds: float = 3.0
     emulator_variables: Mapping[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = ()
+    mapped: Mapping[str, int] = field(default_factory=dict)
     node_ports: bool = False
     hpa_sync_seconds: float = 2.0
     pods: bool = True
     monitoring: bool = True
+    port: int = 0
     log_level: str = "info"

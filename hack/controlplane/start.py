@@ -43,7 +43,7 @@ def running_control_plane(
             authority=own.authority.file,
             user=own.admin,
         )
-        ports = dict(zip(options.services, free_ports(len(options.services)), strict=True))
+        ports = _service_ports(options)
         plane = ControlPlane(folder, options, children, core, admin, ports, programs=programs)
         if options.pods:
             _start_pods(plane)
@@ -62,11 +62,18 @@ def _start_core(folder: Path, programs: Mapping[str, Path], children: Children, 
     identities = Identities.create(
         Authority.create(certificates, "ca", now), Authority.create(certificates, "front-proxy-ca", now)
     )
-    core = Core(folder, programs, identities, *free_ports(4))
+    etcd, peer, api, controllers = free_ports(4)
+    core = Core(folder, programs, identities, etcd, peer, options.port or api, controllers)
     core.start_etcd(children).wait_until_ready()
     core.start_api_server(children).wait_until_ready()
     core.start_controllers(children, hpa_sync_seconds=options.hpa_sync_seconds)
     return core
+
+
+def _service_ports(options: Options) -> Mapping[str, int]:
+    wanted = dict.fromkeys(options.services, 0) | dict(options.mapped)
+    free = free_ports(len(wanted))
+    return {name: port or other for (name, port), other in zip(wanted.items(), free, strict=True)}
 
 
 def _start_pods(plane: ControlPlane) -> None:
