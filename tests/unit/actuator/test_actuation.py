@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_snapshot, a_variant
@@ -53,6 +54,21 @@ async def test_off_exports_nothing_and_says_what_would_be_right() -> None:
     assert "3 replicas would be right, 1 run" in condition["message"]
     assert world.statuses.scaled == []
     assert all(type_ == "Normal" for type_, _, _ in world.statuses.events)
+
+
+async def test_off_takes_effect_even_while_the_collector_is_down() -> None:
+    world = World()
+    await world.loop.run_once(Trigger.INTERVAL)
+    assert world.desired() == {SEED_NAME: 3}
+    good = world.collector
+    world.collector = lambda _: httpx.Response(500)
+    world.statuses.modes[SEED_KEY] = Mode.OFF
+    await world.loop.run_once(Trigger.CHANGE)
+    assert world.desired() == {}
+    world.statuses.modes[SEED_KEY] = Mode.HPA
+    world.collector = good
+    await world.loop.run_once(Trigger.CHANGE)
+    assert world.desired() == {SEED_NAME: 3}
 
 
 async def test_direct_scales_within_the_same_rails_and_exports_as_well() -> None:

@@ -10,14 +10,15 @@ from builders import SEED_NAME, SEED_NAMESPACE, a_node, a_snapshot, a_variant
 from devcluster.apiserver import RunningApi, running_api
 from inferno_actuator.doctor import Finding, Level, examine
 from inferno_actuator.doctor.installation import check_config_map, check_definition, check_monitors
+from inferno_actuator.doctor.prometheus import check_prometheus
 from inferno_actuator.doctor.rights import RIGHTS, judge_rights
 from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
 from inferno_actuator.settings import ActuatorSettings
 from inferno_shared.contracts import Snapshot
-from inferno_shared.kubernetes import KubernetesClient, ScaleTargetRef
+from inferno_shared.kubernetes import CONFIG_MAPS, KubernetesClient, ScaleTargetRef
 from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
-from unit.actuator.cluster_world import documents, install
+from unit.actuator.cluster_world import NAMESPACE, SETTINGS, documents, install
 from unit.actuator.test_hpas import an_hpa
 from unit.actuator.world import a_problem, answer, persisted
 
@@ -139,6 +140,56 @@ def test_a_service_monitor_must_select_the_metrics_service() -> None:
     assert check_monitors([monitor], None).level is Level.WARNING
 
 
+PROMETHEUS = {"PROMETHEUS_BASE_URL": "https://thanos.test"}
+
+
+@pytest.mark.parametrize(
+    ("data", "response", "level", "said"),
+    [
+        (PROMETHEUS, httpx.Response(200, json={}), Level.OK, "https://thanos.test answers"),
+        (PROMETHEUS, httpx.Response(403), Level.FAILURE, "does not accept the token (HTTP 403); fix: oc adm"),
+        (PROMETHEUS, httpx.Response(500), Level.FAILURE, "HTTP 500"),
+        (
+            PROMETHEUS,
+            httpx.ConnectError("certificate verify failed"),
+            Level.FAILURE,
+            "PROMETHEUS_CA_CERT_PATH",
+        ),
+        (
+            {**PROMETHEUS, "PROMETHEUS_TOKEN_PATH": "/nowhere/token"},
+            httpx.Response(200),
+            Level.WARNING,
+            "cannot be asked from here: there is no /nowhere/token",
+        ),
+        ({}, httpx.Response(200), Level.FAILURE, "PROMETHEUS_BASE_URL is not set"),
+    ],
+)
+async def test_prometheus_is_asked_as_the_collector_would(
+    data: dict[str, str], response: httpx.Response | Exception, level: Level, said: str
+) -> None:
+    def handle(_: httpx.Request) -> httpx.Response:
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    found = await check_prometheus(data, httpx.MockTransport(handle))
+    assert found.level is level
+    assert said in str(found)
+
+
+async def test_a_token_in_the_config_map_is_sent_and_never_shown() -> None:
+    seen: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(401)
+
+    data = {**PROMETHEUS, "PROMETHEUS_BEARER_TOKEN": "hush-hush"}
+    found = await check_prometheus(data, httpx.MockTransport(handle))
+    assert seen == ["Bearer hush-hush"]
+    assert "hush" not in str(found)
+
+
 @pytest.fixture
 async def cluster() -> AsyncIterator[RunningApi]:
     async with running_api() as cluster:
@@ -152,16 +203,19 @@ def service(handler: Any) -> httpx.AsyncClient:  # noqa: ANN401 - any handler
 async def test_a_whole_examination_reads_everything_and_writes_nothing(cluster: RunningApi) -> None:
     async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
         await install(kubernetes)
+        nowhere = {"data": {"PROMETHEUS_BASE_URL": "http://127.0.0.1:9"}}
+        await kubernetes.merge_patch(CONFIG_MAPS, nowhere, SETTINGS, NAMESPACE)
         collector = service(lambda _: answer(a_snapshot()))
         optimizer = service(lambda _: httpx.Response(200))
         found = [f async for f in examine(kubernetes, collector, optimizer, ActuatorSettings())]
     subjects = {finding.subject for finding in found}
     assert {"API server", "CRD variantautoscalings.llmd.ai", "RBAC", "collector", "optimizer"} <= subjects
     assert [line.partition(":")[0] for line in wrong(found)] == [
+        "failure  Prometheus",
         "warning  ServiceMonitor",
         f"failure  VA {SEED_NAMESPACE}/{SEED_NAME}",
     ]
-    assert "nobody serves external.metrics.k8s.io" in wrong(found)[1]
+    assert "nobody serves external.metrics.k8s.io" in wrong(found)[2]
 
 
 async def test_services_that_are_down_are_named_and_the_rest_is_examined(cluster: RunningApi) -> None:

@@ -74,7 +74,7 @@ class Loop:
         """One turn; whatever fails in it is in the answer, in the conditions and in the metrics."""
         turn = self._begin(trigger)
         known = self._cluster.known()
-        self._forget_deleted(known)
+        self._forget_changed(known)
         try:
             snapshot = await self._collect(turn)
             plan = await self._optimize(turn, snapshot)
@@ -135,21 +135,27 @@ class Loop:
         self._turns += 1
         return Turn(self._turns, trigger, self._clock, self._timings)
 
-    def _forget_deleted(self, known: Mapping[Key, KnownVariant]) -> None:
-        """Drop what is about objects that are gone or were made anew, from memory and from the export."""
-        self._in_force = {
-            key: decision
+    def _forget_changed(self, known: Mapping[Key, KnownVariant]) -> None:
+        """Drop what is about objects that are gone or were made anew, from memory and from the export.
+
+        A mode that was changed counts at once, too: `off` must not wait for the collector.
+        """
+        kept = {
+            key: decision if decision.known.mode is known[key].mode else replace(decision, known=known[key])
             for key, decision in self._in_force.items()
             if key in known and decision.known.uid == known[key].uid
         }
-        self._memory = Memory({k: runs for k, runs in self._memory.by_key.items() if k in self._in_force})
+        if kept == self._in_force:
+            return
+        self._in_force = kept
+        self._memory = Memory({k: runs for k, runs in self._memory.by_key.items() if k in kept})
         shown = self._gauges.shown
         self._gauges.show(
             replace(
                 shown,
-                decisions=tuple(d for d in shown.decisions if d.key in self._in_force),
-                scalings={s: count for s, count in shown.scalings.items() if s[0] in self._in_force},
-                guardings={g: count for g, count in shown.guardings.items() if g[0] in self._in_force},
+                decisions=tuple(kept.values()),
+                scalings={s: count for s, count in shown.scalings.items() if s[0] in kept},
+                guardings={g: count for g, count in shown.guardings.items() if g[0] in kept},
             )
         )
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 
 from inferno_actuator.clients import CollectorClient
-from inferno_actuator.cluster import WATCHED_CONFIG_MAPS, known_of
+from inferno_actuator.cluster import SETTINGS_CONFIG_MAP, WATCHED_CONFIG_MAPS, known_of
 from inferno_actuator.doctor.findings import Finding, failure, ok
 from inferno_actuator.doctor.installation import (
     CRD,
@@ -17,6 +17,7 @@ from inferno_actuator.doctor.installation import (
     check_monitors,
     check_service,
 )
+from inferno_actuator.doctor.prometheus import check_prometheus
 from inferno_actuator.doctor.rights import ACCESS_REVIEWS, RIGHTS, Right, judge_rights
 from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
@@ -69,6 +70,9 @@ async def examine(
         found = await _get(kubernetes, CONFIG_MAPS, name, namespace)
         for finding in check_config_map(name, namespace, None if found is None else found.get("data") or {}):
             yield finding
+    settings_map = await _get(kubernetes, CONFIG_MAPS, SETTINGS_CONFIG_MAP, namespace)
+    if settings_map is not None:
+        yield await check_prometheus(settings_map.get("data") or {})
     service = await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace)
     labels = None if service is None else service["metadata"].get("labels") or {}
     yield check_monitors(await _list(kubernetes, SERVICE_MONITORS, lambda raw: raw), labels)
