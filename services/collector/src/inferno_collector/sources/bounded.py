@@ -1,7 +1,5 @@
 """An HTTP transport whose responses cannot grow beyond a limit: nobody's answer may fill our memory."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 
 from inferno_shared.errors import UpstreamError
@@ -27,28 +25,25 @@ class BoundedTransport(httpx.AsyncBaseTransport):
             raise UpstreamError(
                 f"{request.url}: the answer is compressed ({encoding}) though we asked for plain"
             )
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _BoundedStream(response.stream, self._max_bytes, str(request.url))
+        stream = response.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            return response
+        try:
+            body = await self._read(stream, str(request.url.copy_with(query=None)))
+        finally:
+            await stream.aclose()
+        response.stream = httpx.ByteStream(body)
         return response
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
 
-
-class _BoundedStream(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, max_bytes: int, url: str) -> None:
-        self._inner = inner
-        self._max_bytes = max_bytes
-        self._url = url
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._inner:
-            size += len(chunk)
-            if size > self._max_bytes:
-                raise UpstreamError(f"{self._url}: the answer is longer than {self._max_bytes} bytes")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    async def _read(self, stream: httpx.AsyncByteStream, url: str) -> bytes:
+        """The whole body, gathered in one place: pieces of 60 MB would leave the heap in pieces."""
+        body = bytearray()
+        async for chunk in stream:
+            if len(body) + len(chunk) > self._max_bytes:
+                raise UpstreamError(f"{url}: the answer is longer than {self._max_bytes} bytes")
+            body += chunk
+        return bytes(body)

@@ -123,10 +123,12 @@ class _CompactReader:
             raise ValueError("the name is not the first label")
         end = labels.find(b'"', len(_NAME))
         name, rest = labels[len(_NAME) : end], labels[end + 1 :]
+        if b"\\" in name:
+            raise ValueError("a name with an escape")
         if rest not in self._labels:
             others = json.loads(b"{" + rest.removeprefix(b","))
-            if b"\\" in name or not all(isinstance(value, str) for value in others.values()):
-                raise ValueError("a name with an escape, or a label that is no text")
+            if not all(isinstance(value, str) for value in others.values()):
+                raise ValueError("a label that is no text")
             self._labels[rest] = others
         return name.decode(), self._labels[rest]
 

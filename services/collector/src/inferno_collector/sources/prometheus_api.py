@@ -45,6 +45,9 @@ class PrometheusApi:
             try:
                 async with asyncio.timeout(seconds):
                     response = await self._ask(admission, query, now)
+                # httpx leaves the response in a cycle with its stream: 60 MB would wait for the next search
+                # for cycles.
+                response.stream = httpx.ByteStream(b"")
             except TimeoutError as error:
                 raise UpstreamError(
                     f"{address.base_url}/{_PATH}: no whole answer within {seconds:g} s"

@@ -7,7 +7,7 @@ Targets with the same `instance` are the same endpoint scraped twice, and only o
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import isnan
 from typing import Final, NamedTuple
 
@@ -28,12 +28,9 @@ _OWN_LABELS: Final = frozenset({"__name__", "model_name", "engine", "finished_re
 # A gauge holds for so many of its own scrape intervals: copies by two replicas do not share their times.
 _SCRAPES_HELD: Final = 2.0
 
-Samples = tuple[Sequence[float], Sequence[float]]
-"""Times and cells of one series."""
 
-
-_ByName = dict[str, dict[tuple[str, str], Samples]]
-"""Series of one target by name, then by engine and finish reason."""
+_Found = dict[tuple[str, str | None, str | None], Series]
+"""Series of one target, by name, engine and finish reason: one that comes twice counts once."""
 
 
 class Placed(NamedTuple):
@@ -52,20 +49,21 @@ class _Owner(NamedTuple):
 def place_series(series: Iterable[Series], roster: Roster) -> Placed:
     """Histories of the series that we know by name."""
     resolver = _PodResolver(roster)
-    targets: dict[_Owner, dict[Target, _ByName]] = defaultdict(dict)
-    places: dict[int, tuple[Labels, _ByName]] = {}
-    for name, labels, times, cells in series:
-        if name not in SAMPLE_NAMES:
+    targets: dict[_Owner, dict[Target, _Found]] = defaultdict(dict)
+    places: dict[int, tuple[Labels, _Found]] = {}
+    for entry in series:
+        if entry.name not in SAMPLE_NAMES:
             continue
-        place = places.get(id(labels))
+        place = places.get(id(entry.labels))
         if place is None:  # series of one target share their labels: each is looked at once
-            by_name = targets[resolver.owner(labels)].setdefault(_target(labels), defaultdict(dict))
-            place = places[id(labels)] = labels, by_name
-        place[1][name][labels.get("engine", ""), labels.get("finished_reason", "")] = times, cells
+            found = targets[resolver.owner(entry.labels)].setdefault(_target(entry.labels), {})
+            place = places[id(entry.labels)] = entry.labels, found
+        labels, found = place
+        found[entry.name, labels.get("engine"), labels.get("finished_reason")] = entry
     by_pod: dict[PodKey, dict[str, tuple[History, ...]]] = defaultdict(dict)
     by_model: dict[tuple[str, str], tuple[History, ...]] = {}
-    for owner, found in targets.items():
-        histories = tuple(_one_per_instance(found))
+    for owner, of_owner in targets.items():
+        histories = tuple(_one_per_instance(of_owner))
         if owner.pod is not None:
             by_pod[owner.pod][owner.model] = histories
         else:
@@ -111,22 +109,25 @@ def _target(labels: Mapping[str, str]) -> Target:
     return labels.get("instance", ""), tuple(others)
 
 
-def _one_per_instance(targets: Mapping[Target, _ByName]) -> Iterator[History]:
+def _one_per_instance(targets: Mapping[Target, _Found]) -> Iterator[History]:
     """Of the copies of one endpoint the one with the newest and then the most samples."""
     best: dict[str, History] = {}
-    for (instance, _), by_name in sorted(targets.items()):
-        history = _history(by_name)
+    for (instance, _), found in sorted(targets.items(), key=lambda entry: entry[0]):
+        history = _history(found.values())
         known = best.get(instance)
         if known is None or (history.newest_at, len(history)) > (known.newest_at, len(known)):
             best[instance] = history
     yield from best.values()
 
 
-def _history(by_name: _ByName) -> History:
+def _history(series: Collection[Series]) -> History:
     """Align the series of one target: they come from the same scrapes and nearly always share their times."""
-    times = _common_times(moments for listed in by_name.values() for moments, _ in listed.values())
+    times = _common_times(entry.times for entry in series)
+    by_name: dict[str, list[Series]] = defaultdict(list)
+    for entry in series:
+        by_name[entry.name].append(entry)
     columns = {
-        SAMPLE_NAMES[name]: _sum(list(listed.values()), times, gauge=SAMPLE_NAMES[name] in GAUGES)
+        SAMPLE_NAMES[name]: _sum(listed, times, gauge=SAMPLE_NAMES[name] in GAUGES)
         for name, listed in by_name.items()
         if OLDER_NAMES.get(name) not in by_name
     }
@@ -149,9 +150,9 @@ def _are_latest(moments: Sequence[float], times: Sequence[float]) -> bool:
     return moments is times or moments == times[len(times) - len(moments) :]
 
 
-def _sum(listed: Sequence[Samples], times: Sequence[float], *, gauge: bool) -> Sequence[float]:
+def _sum(listed: Sequence[Series], times: Sequence[float], *, gauge: bool) -> Sequence[float]:
     """Sum of series (engines, finish reasons) at each of `times`; what is not known adds nothing."""
-    columns = [_at(samples, times, gauge=gauge) for samples in listed]
+    columns = [_at(entry, times, gauge=gauge) for entry in listed]
     if len(columns) == 1:
         return columns[0]
     return [_total(values) for values in zip(*columns, strict=True)]
@@ -162,14 +163,14 @@ def _total(values: Sequence[float]) -> float:
     return sum(known) if known else ABSENT
 
 
-def _at(samples: Samples, times: Sequence[float], *, gauge: bool) -> Sequence[float]:
+def _at(series: Series, times: Sequence[float], *, gauge: bool) -> Sequence[float]:
     """Cells of a series at each of `times`, which are the same or more.
 
     Between its samples a series has the last value. One that begins later than the others (a finish reason
     seen for the first time) counts its first value before its beginning: better one completion too few than
     a jump that never was. A gauge that has ended is not known any more, however long the counters go on.
     """
-    moments, cells = samples
+    moments, cells = series.times, series.cells
     earlier = len(times) - len(moments)
     if _are_latest(moments, times):
         return cells if not earlier else array("d", [cells[0]]) * earlier + array("d", cells)
