@@ -16,7 +16,7 @@ from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
 from inferno_actuator.settings import ActuatorSettings
 from inferno_shared.contracts import Snapshot
-from inferno_shared.kubernetes import CONFIG_MAPS, KubernetesClient, ScaleTargetRef
+from inferno_shared.kubernetes import CONFIG_MAPS, VARIANT_AUTOSCALINGS, KubernetesClient, ScaleTargetRef
 from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
 from unit.actuator.cluster_world import NAMESPACE, SETTINGS, documents, install
 from unit.actuator.test_hpas import an_hpa
@@ -122,7 +122,7 @@ def test_missing_rights_are_named_with_the_command_that_grants_them() -> None:
     allowed = {right: right.path != "variantautoscalings/status" for right in RIGHTS}
     (line,) = wrong(judge_rights(allowed))
     assert line.startswith("failure  RBAC: no right to patch variantautoscalings/status (llmd.ai)")
-    assert "--verb=patch --resource=variantautoscalings.llmd.ai/status" in line
+    assert line.endswith("fix: kubectl apply -f config/rbac/actuator.yaml")
     assert wrong(judge_rights(dict.fromkeys(RIGHTS, True))) == []
 
 
@@ -226,3 +226,35 @@ async def test_services_that_are_down_are_named_and_the_rest_is_examined(cluster
         found = [f async for f in examine(kubernetes, service(down), service(down), ActuatorSettings())]
     failed = {f.subject for f in found if f.level is Level.FAILURE}
     assert {"CRD variantautoscalings.llmd.ai", "collector", "optimizer"} <= failed
+
+
+async def test_what_may_not_be_read_is_not_called_missing(cluster: RunningApi) -> None:
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
+        await install(kubernetes)
+        forbidden = {"match": {"path_regex": "customresourcedefinitions|configmaps"}, "status": 403}
+        async with httpx.AsyncClient(base_url=cluster.url) as http:
+            (await http.post("/devcluster/faults", json=forbidden)).raise_for_status()
+        answers = service(lambda _: answer(a_snapshot()))
+        found = [f async for f in examine(kubernetes, answers, answers, ActuatorSettings())]
+    unread = [f for f in found if f.level is Level.WARNING and "administrator" in f.fix]
+    assert [f.subject for f in unread] == [
+        "CRD variantautoscalings.llmd.ai",
+        "ConfigMaps of inferno-autoscaler-system",
+    ]
+
+
+async def test_rights_of_an_option_are_asked_for_where_it_is_in_use(cluster: RunningApi) -> None:
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
+        await install(kubernetes)
+        answers = service(lambda _: answer(a_snapshot()))
+
+        async def rights() -> str:
+            found = [f async for f in examine(kubernetes, answers, answers, ActuatorSettings())]
+            return next(f.words for f in found if f.subject == "RBAC")
+
+        before = await rights()
+        annotations = {"inferno.llmd.ai/actuation": "direct", "inferno.llmd.ai/delete-with-target": "true"}
+        patch = {"metadata": {"annotations": annotations}}
+        await kubernetes.merge_patch(VARIANT_AUTOSCALINGS, patch, SEED_NAME, SEED_NAMESPACE)
+        after = await rights()
+    assert (before, after) == ("all 13 rights are granted", "all 16 rights are granted")

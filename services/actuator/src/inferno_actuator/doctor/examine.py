@@ -1,6 +1,6 @@
 """Reads everything that the doctor looks at, changes nothing, and goes on whatever cannot be read."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -8,7 +8,7 @@ import httpx
 
 from inferno_actuator.clients import CollectorClient
 from inferno_actuator.cluster import SETTINGS_CONFIG_MAP, WATCHED_CONFIG_MAPS, known_of
-from inferno_actuator.doctor.findings import Finding, failure, ok
+from inferno_actuator.doctor.findings import Finding, failure, ok, warning
 from inferno_actuator.doctor.installation import (
     CRD,
     METRICS_SERVICE,
@@ -18,10 +18,11 @@ from inferno_actuator.doctor.installation import (
     check_service,
 )
 from inferno_actuator.doctor.prometheus import check_prometheus
-from inferno_actuator.doctor.rights import ACCESS_REVIEWS, RIGHTS, Right, judge_rights
+from inferno_actuator.doctor.rights import ACCESS_REVIEWS, RIGHTS, Option, Right, judge_rights
 from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
 from inferno_actuator.metric_names import DESIRED, VARIANT
+from inferno_actuator.modes import Mode
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
 from inferno_shared.contracts import Snapshot
@@ -48,6 +49,8 @@ from inferno_shared.service import request_with_retry
 SERVICE_MONITORS: Final = Resource("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
 T = TypeVar("T")
 
+_AS_ADMINISTRATOR: Final = "run the doctor with an administrator's kubeconfig"
+
 
 async def examine(
     kubernetes: KubernetesClient,
@@ -63,18 +66,16 @@ async def examine(
         yield failure("API server", str(error), "check $KUBECONFIG: kubectl version")
         return
     yield ok("API server", "answers")
-    yield check_definition(await _get(kubernetes, CUSTOM_RESOURCE_DEFINITIONS, CRD))
-    for finding in judge_rights(await _rights(kubernetes, namespace)):
+    variants = await _list(kubernetes, VARIANT_AUTOSCALINGS, _known) or []
+    definition = await _get(kubernetes, CUSTOM_RESOURCE_DEFINITIONS, CRD)
+    yield _unreadable(f"CRD {CRD}", definition) or check_definition(_object(definition))
+    for finding in judge_rights(await _rights(kubernetes, namespace, _options(variants))):
         yield finding
-    for name in WATCHED_CONFIG_MAPS:
-        found = await _get(kubernetes, CONFIG_MAPS, name, namespace)
-        for finding in check_config_map(name, namespace, None if found is None else found.get("data") or {}):
-            yield finding
-    settings_map = await _get(kubernetes, CONFIG_MAPS, SETTINGS_CONFIG_MAP, namespace)
-    if settings_map is not None:
-        yield await check_prometheus(settings_map.get("data") or {})
+    async for finding in _configured(kubernetes, namespace):
+        yield finding
     service = await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace)
-    labels = None if service is None else service["metadata"].get("labels") or {}
+    found = _object(service)
+    labels = None if found is None else found["metadata"].get("labels") or {}
     yield check_monitors(await _list(kubernetes, SERVICE_MONITORS, lambda raw: raw), labels)
     for finding in check_service("optimizer", await _silence(optimizer), settings.optimizer_url):
         yield finding
@@ -83,15 +84,31 @@ async def examine(
     for finding in check_service("collector", problem, settings.collector_url):
         yield finding
     if isinstance(snapshot, Snapshot):
-        async for finding in _variants(kubernetes, snapshot):
+        async for finding in _variants(kubernetes, snapshot, variants):
             yield finding
 
 
-async def _variants(kubernetes: KubernetesClient, snapshot: Snapshot) -> AsyncIterator[Finding]:
-    variants = await _list(kubernetes, VARIANT_AUTOSCALINGS, _known)
+async def _configured(kubernetes: KubernetesClient, namespace: str) -> AsyncIterator[Finding]:
+    """The ConfigMaps, and Prometheus as they say."""
+    try:
+        listed = (await kubernetes.list(CONFIG_MAPS, namespace)).items
+    except KubernetesError as error:
+        yield warning(f"ConfigMaps of {namespace}", str(error), _AS_ADMINISTRATOR)
+        return
+    data = {it["metadata"]["name"]: it.get("data") or {} for it in listed}
+    for name in WATCHED_CONFIG_MAPS:
+        for finding in check_config_map(name, namespace, data.get(name)):
+            yield finding
+    if SETTINGS_CONFIG_MAP in data:
+        yield await check_prometheus(data[SETTINGS_CONFIG_MAP])
+
+
+async def _variants(
+    kubernetes: KubernetesClient, snapshot: Snapshot, variants: Sequence[KnownVariant]
+) -> AsyncIterator[Finding]:
     autoscalers = await _list(kubernetes, HORIZONTAL_POD_AUTOSCALERS, _autoscaler)
     readable = None if autoscalers is None else [hpa for hpa in autoscalers if hpa is not None]
-    for known in variants or ():
+    for known in variants:
         facts = Facts(
             known=known,
             snapshot=snapshot,
@@ -117,13 +134,34 @@ def _autoscaler(raw: dict[str, Any]) -> HorizontalPodAutoscaler | None:
         return None
 
 
+def _options(variants: Sequence[KnownVariant]) -> set[Option]:
+    """The options that some variant uses."""
+    used = set()
+    if any(known.mode is Mode.DIRECT for known in variants):
+        used.add(Option.DIRECT)
+    if any(known.wants_owner for known in variants):
+        used.add(Option.OWNER)
+    return used
+
+
 async def _get(
     kubernetes: KubernetesClient, resource: Resource, name: str, namespace: str | None = None
-) -> dict[str, Any] | None:
+) -> dict[str, Any] | KubernetesError:
     try:
         return await kubernetes.get(resource, name, namespace)
-    except KubernetesError:
+    except KubernetesError as error:
+        return error
+
+
+def _object(answer: dict[str, Any] | KubernetesError) -> dict[str, Any] | None:
+    return None if isinstance(answer, KubernetesError) else answer
+
+
+def _unreadable(subject: str, answer: dict[str, Any] | KubernetesError) -> Finding | None:
+    """That something could not be read, which is not the same as not being there."""
+    if not isinstance(answer, KubernetesError) or isinstance(answer, NotFoundError):
         return None
+    return warning(subject, f"cannot be read: {answer}", _AS_ADMINISTRATOR)
 
 
 async def _list(
@@ -135,9 +173,11 @@ async def _list(
         return None
 
 
-async def _rights(kubernetes: KubernetesClient, namespace: str) -> Mapping[Right, bool]:
+async def _rights(
+    kubernetes: KubernetesClient, namespace: str, options: Collection[Option]
+) -> Mapping[Right, bool]:
     allowed = {}
-    for right in RIGHTS:
+    for right in (it for it in RIGHTS if it.option is None or it.option in options):
         try:
             answer = await kubernetes.create(ACCESS_REVIEWS, right.review(namespace))
         except KubernetesError:

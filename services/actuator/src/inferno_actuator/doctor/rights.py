@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from inferno_actuator.doctor.findings import Finding, failure, ok, warning
@@ -12,6 +13,23 @@ ACCESS_REVIEWS: Final = Resource(
 )
 
 
+class Option(StrEnum):
+    """What needs rights of its own, where a VariantAutoscaling uses it."""
+
+    DIRECT = "actuation: direct"
+    OWNER = "delete-with-target"
+
+
+_FIXES: Final[Mapping[Option | None, str]] = {
+    None: "kubectl apply -f config/rbac/actuator.yaml",
+    Option.DIRECT: "kubectl apply -f config/rbac/direct",
+    Option.OWNER: (
+        "kubectl create clusterrole inferno-owner --verb=patch --resource=variantautoscalings.llmd.ai, "
+        "and bind it to the account"
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Right:
     """One verb on one resource.
@@ -19,7 +37,8 @@ class Right:
     Args:
         purpose: what does not work without it.
         local: only within the autoscaler's namespace.
-        needed: False when only an option needs it.
+        needed: the loop does not work without it.
+        option: asked for only where this option is in use.
     """
 
     verb: str
@@ -29,6 +48,7 @@ class Right:
     subresource: str = ""
     local: bool = False
     needed: bool = True
+    option: Option | None = None
 
     def __str__(self) -> str:
         """Example: `patch variantautoscalings/status (llmd.ai)`."""
@@ -59,7 +79,7 @@ class Right:
 RIGHTS: Final = (
     *(Right(verb, "llmd.ai", "variantautoscalings", "the loop") for verb in ("get", "list", "watch")),
     Right("patch", "llmd.ai", "variantautoscalings", "statuses", subresource="status"),
-    *(Right(verb, "", "configmaps", "settings", local=True) for verb in ("get", "list", "watch")),
+    *(Right(verb, "", "configmaps", "settings", local=True) for verb in ("list", "watch")),
     *(Right(verb, "", "events", "Events", needed=False) for verb in ("create", "patch")),
     *(
         Right(verb, "autoscaling", "horizontalpodautoscalers", "condition Actuated", needed=False)
@@ -70,10 +90,10 @@ RIGHTS: Final = (
         for verb in ("get", "create", "update")
     ),
     *(
-        Right(verb, "apps", "deployments", "mode direct", subresource="scale", needed=False)
+        Right(verb, "apps", "deployments", "mode direct", subresource="scale", option=Option.DIRECT)
         for verb in ("get", "patch")
     ),
-    Right("patch", "llmd.ai", "variantautoscalings", "delete-with-target", needed=False),
+    Right("patch", "llmd.ai", "variantautoscalings", "the owner reference", option=Option.OWNER),
 )
 
 
@@ -81,16 +101,8 @@ def judge_rights(allowed: Mapping[Right, bool]) -> list[Finding]:
     """One line for each missing right, or one for all of them."""
     findings = []
     for right, granted in allowed.items():
-        if granted:
-            continue
-        group = f".{right.group}" if right.group else ""
-        what = f"--verb={right.verb} --resource={right.resource}{group}" + (
-            f"/{right.subresource}" if right.subresource else ""
-        )
-        kind = "role" if right.local else "clusterrole"
-        fix = (
-            f"kubectl create {kind} inferno-{right.verb}-{right.resource} {what}, and bind it to the account"
-        )
-        say = failure if right.needed else warning
-        findings.append(say("RBAC", f"no right to {right}, needed for {right.purpose}", fix))
+        if not granted:
+            say = failure if right.needed else warning
+            words = f"no right to {right}, needed for {right.purpose}"
+            findings.append(say("RBAC", words, _FIXES[right.option]))
     return findings or [ok("RBAC", f"all {len(allowed)} rights are granted")]
