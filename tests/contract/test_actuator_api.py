@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_snapshot, a_variant
+from inferno_shared.contracts import Snapshot
 from inferno_shared.kubernetes import EVENTS, VARIANT_AUTOSCALINGS
 from unit.actuator.cluster_world import NAMESPACE, SETTINGS, ClusterWorld, cluster_world, seed_variant, until
+from unit.actuator.world import a_plan, an_allocation, answer
 
 DESIRED = f'inferno_desired_replicas{{accelerator_type="H100",namespace="{SEED_NAMESPACE}",variant_name="'
 
@@ -93,13 +95,45 @@ async def test_a_conflicting_writer_does_not_lose_the_status(world: ClusterWorld
     assert (await world.status())["actuation"] == {"applied": True}
 
 
-async def test_a_status_that_cannot_be_written_is_told_and_written_later(world: ClusterWorld) -> None:
-    await world.fault(match={"method": "PATCH", "path_regex": "variantautoscalings"}, status=500, count=1)
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+async def test_a_status_that_cannot_be_written_is_told_and_written_later(
+    world: ClusterWorld, status: int
+) -> None:
+    await world.fault(match={"method": "PATCH", "path_regex": "variantautoscalings"}, status=status, count=1)
     world.snapshots.snapshot = a_snapshot(variants=[a_variant(replicas=3)])
     summary = (await world.http.post("/invoke")).json()
     assert summary["outcome"] == "planned"
     assert "variantautoscalings" in summary["write_failure"]
     assert (await world.http.post("/invoke")).json()["status_writes"] == 1
+
+
+async def test_a_slow_api_server_delays_statuses_not_what_is_exported() -> None:
+    async with cluster_world(apply_timeout_seconds=0.3) as world:
+        await world.fault(match={"path_regex": "variantautoscalings"}, delay_seconds=1, count=1)
+        world.snapshots.snapshot = a_snapshot(variants=[a_variant(replicas=2)])
+        summary = (await world.http.post("/invoke")).json()
+        assert "not done within 0.3 s" in summary["write_failure"]
+        assert f'{DESIRED}{SEED_NAME}"}} 3.0' in await world.metrics()
+        assert (await world.http.post("/invoke")).json()["status_writes"] == 1
+        assert (await world.status())["currentAlloc"]["numReplicas"] == 2
+
+
+async def test_a_rail_and_who_acts_are_explained_beside_the_plan(world: ClusterWorld) -> None:
+    await world.configure(MAX_SCALE_UP="1")
+    await until(lambda: world.turns == 2, "a turn for the ConfigMap")
+    world.snapshots.snapshot = a_snapshot(variants=[a_variant(rate_rpm=200)])
+    world.snapshots.optimizer = lambda request: answer(
+        a_plan(Snapshot.model_validate_json(request.content), [an_allocation(replicas=9)])
+    )
+    await world.http.post("/invoke")
+    detail = (await world.http.get(f"/plan/{SEED_NAMESPACE}/{SEED_NAME}")).json()
+    assert (detail["planned_replicas"], detail["desired_replicas"]) == (9, 4)
+    assert [(rail["rail"], rail["wanted"], rail["allowed"]) for rail in detail["rails"]] == [
+        ("StepUpBound", 9, 4)
+    ]
+    assert any(line.startswith("Guarded is True (StepUpBound): Plan 9") for line in detail["explanation"])
+    assert any(line.startswith("Actuated is True (HpaFollows)") for line in detail["explanation"])
+    assert "SloBinds; plan 9, changed by StepUpBound" in detail["words"]
 
 
 async def test_a_cut_watch_loses_no_change(world: ClusterWorld) -> None:
