@@ -5,6 +5,7 @@ Credentials are masked in every line, whoever wrote it.
 
 import logging
 import sys
+from http import HTTPStatus
 from typing import Final, TextIO
 
 import structlog
@@ -14,7 +15,7 @@ from inferno_shared.redaction import redacted_field
 
 ACCESS_LOGGER: Final = "uvicorn.access"
 SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.error", ACCESS_LOGGER, "uvicorn.asgi")
-PROBE_PATHS: Final = ("/healthz", "/readyz", "/metrics")
+POLLED_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/apis")
 ACCESS_ARGUMENTS: Final = ("client", "method", "path", "http_version", "status")
 
 
@@ -53,7 +54,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
             ],
         )
     )
-    handler.addFilter(_not_a_successful_probe)
+    handler.addFilter(_not_a_successful_poll)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -94,9 +95,11 @@ def _without_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return {name: redacted_field(name, value) for name, value in event.items()}
 
 
-def _not_a_successful_probe(record: logging.LogRecord) -> bool:
-    """Drop the lines of probes and scrapes that went well: they come every few seconds."""
+def _not_a_successful_poll(record: logging.LogRecord) -> bool:
+    """Drop the lines of probes, scrapes and an HPA's questions that went well: they come every few seconds."""
     if record.name != ACCESS_LOGGER or not isinstance(record.args, tuple):
         return True
     fields = dict(zip(ACCESS_ARGUMENTS, record.args, strict=False))
-    return not (str(fields.get("path")) in PROBE_PATHS and fields.get("status") == 200)  # noqa: PLR2004 - OK
+    path = f"{fields.get('path')}/"
+    polled = any(path.startswith(f"{known}/") for known in POLLED_PATHS)
+    return not (polled and fields.get("status") == HTTPStatus.OK)

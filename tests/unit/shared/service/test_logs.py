@@ -81,6 +81,7 @@ def test_access_lines_have_fields_and_good_probes_are_left_out(stream: io.String
     access = logging.getLogger("uvicorn.access")
     form = '%s - "%s %s HTTP/%s" %d'
     access.info(form, "127.0.0.1:9", "GET", "/readyz", "1.1", 200)
+    access.info(form, "127.0.0.1:9", "GET", "/apis/external.metrics.k8s.io/v1beta1", "1.1", 200)
     access.info(form, "127.0.0.1:9", "GET", "/readyz", "1.1", 503)
     access.info(form, "127.0.0.1:9", "POST", "/optimize", "1.1", 200)
     probe, request = lines(stream)
