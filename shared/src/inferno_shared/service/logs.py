@@ -96,7 +96,7 @@ def _without_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _not_a_successful_poll(record: logging.LogRecord) -> bool:
-    """Drop the lines of probes, scrapes and an HPA's questions that went well: they come every few seconds."""
+    """Drop the lines of probes, scrapes and an HPA's questions that went well: they come all the time."""
     if record.name != ACCESS_LOGGER or not isinstance(record.args, tuple):
         return True
     fields = dict(zip(ACCESS_ARGUMENTS, record.args, strict=False))
