@@ -1,13 +1,16 @@
 """The doctor: one line for each thing that is wrong, with the command that fixes it; it changes nothing."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_node, a_snapshot, a_variant
 from devcluster.apiserver import RunningApi, running_api
+from inferno_actuator import cli
 from inferno_actuator.doctor import Finding, Level, examine
 from inferno_actuator.doctor.installation import check_config_map, check_definition, check_monitors
 from inferno_actuator.doctor.prometheus import check_prometheus
@@ -258,3 +261,12 @@ async def test_rights_of_an_option_are_asked_for_where_it_is_in_use(cluster: Run
         await kubernetes.merge_patch(VARIANT_AUTOSCALINGS, patch, SEED_NAME, SEED_NAMESPACE)
         after = await rights()
     assert (before, after) == ("all 13 rights are granted", "all 16 rights are granted")
+
+
+def test_without_a_cluster_the_command_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
+    result = CliRunner().invoke(cli.app, ["doctor"])
+    assert result.exit_code == 2
+    assert "KUBECONFIG" in result.output

@@ -14,6 +14,7 @@ from inferno_actuator.decision_log.replay import replay as replay_log
 from inferno_actuator.doctor import Level, examine
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
+from inferno_shared.errors import InfernoError
 from inferno_shared.kubernetes import KubernetesClient
 from inferno_shared.service import http_client, load_settings, serve
 
@@ -94,7 +95,11 @@ def doctor() -> None:
 
     Has the service's settings ($KUBECONFIG, INFERNO_COLLECTOR_URL, ...); exits with 1 on a failure.
     """
-    levels = asyncio.run(_examined(load_settings(ActuatorSettings)))
+    try:
+        levels = asyncio.run(_examined(load_settings(ActuatorSettings)))
+    except InfernoError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
     counts = ", ".join(f"{levels.count(level)} {level}" for level in Level)
     typer.echo(f"{len(levels)} checks: {counts}")
     raise typer.Exit(1 if Level.FAILURE in levels else 0)
