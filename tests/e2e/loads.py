@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from demo.scenario import FULL
 from e2e.clusters import ROOT
 from e2e.product import Product
 
@@ -20,7 +21,7 @@ def load(
 ) -> Iterator[str]:
     """Send requests at `rate` ([[seconds, requests/min], ...]) to a Service; yields the child's name."""
     name = f"loadgen-{service.replace('/', '-')}"
-    words = ["--model", model, "--rate", rate, "--content", "150", "--seed", "7"]
+    words = ["--model", model, "--rate", rate, "--content", "150", "--seed", str(FULL.arrivals_seed)]
     url = f"{product.plane.service_url(service)}/v1"
     reported = ["--report", report] if report else []
     product.plane.children.start(name, [sys.executable, LOADGEN, "--url", url, *words, *reported])

@@ -35,7 +35,6 @@ class Product:
     collector_port: int
     optimizer_port: int
     actuator_port: int
-    window_seconds: int = 60
 
     def get(self, service: str, path: str) -> Any:  # noqa: ANN401 - any JSON
         """JSON of one of the services."""
@@ -112,10 +111,7 @@ class Product:
             "inferno-collector",
             self.collector_port,
             ready=f"http://{HOST}:{self.collector_port}/readyz",
-            variables={
-                "KUBECONFIG": str(self.plane.account_kubeconfig(SYSTEM, COLLECTOR)),
-                "INFERNO_LOAD_WINDOW_SECONDS": str(self.window_seconds),
-            },
+            variables={"KUBECONFIG": str(self.plane.account_kubeconfig(SYSTEM, COLLECTOR))},
         )
 
     def start_optimizer(self) -> Child:
@@ -135,15 +131,12 @@ class Product:
         )
 
 
-def deploy(
-    plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int, window_seconds: int = 60
-) -> Product:
+def deploy(plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int) -> Product:
     """Steps 0 to 5 of the guide, with the actuator's own external metrics API in the adapter's place."""
     monitoring = plane.monitoring
     if monitoring is None:
         raise ValueError("the guide needs Prometheus and Thanos")
-    collector, optimizer, actuator = free_ports(3)
-    product = Product(plane, monitoring, collector, optimizer, actuator, window_seconds)
+    product = Product(plane, monitoring, *free_ports(3))
     _install_autoscaler(product, interval_seconds)
     _install_workload(plane, scrape_seconds)
     services = [product.start_collector(), product.start_optimizer()]

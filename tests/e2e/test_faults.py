@@ -19,7 +19,6 @@ from e2e.timeline import METRIC
 
 INTERVAL_SECONDS = 3
 SCRAPE_SECONDS = 2
-WINDOW_SECONDS = 40
 STEADY_LOAD = "[[1800, 50]]"
 LEAST = 3
 OUTAGE_SECONDS = 120
@@ -37,7 +36,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             plane,
             interval_seconds=INTERVAL_SECONDS,
             scrape_seconds=SCRAPE_SECONDS,
-            window_seconds=WINDOW_SECONDS,
         )
         with load(deployed, SERVICE, STEADY_LOAD):
             until(lambda: settled(deployed), seconds=120, why="at least three replicas under load")

@@ -6,7 +6,6 @@ scraped every 5 s instead of every 15 s (both configuration), so that the run ta
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,17 @@ import yaml
 
 from controlplane import Options, running_control_plane
 from controlplane.audit import read_uses
+from demo.scenario import FULL
 from e2e.clusters import NAME, NAMESPACE, SAMPLES, SYSTEM, until
 from e2e.loads import first_request_at, load
 from e2e.product import ACTUATOR, COLLECTOR, SERVICE, Product, deploy
-from e2e.timeline import METRIC, ONE_REPLICA_RPM, RULE, Timeline, reaction_lines, reaction_table, recording
+from e2e.timeline import METRIC, RULE, Timeline, reaction_lines, reaction_table, recording
 
 INTERVAL_SECONDS = 10
 SCRAPE_SECONDS = 5
 REACTION_SECONDS = 20.0
-LOAD = "[[180, 50]]"
 LOAD_SECONDS = 180
+LOAD = f"[[{LOAD_SECONDS}, 50]]"
 BACK_SECONDS = 180
 WATCHED = ("hpa", "va", "deployment")
 
@@ -95,13 +95,10 @@ def rows(log: Path) -> list[list[str]]:
 
 
 def test_replicas_go_from_one_to_four_and_back(run: Run) -> None:
-    # Four take 4 x 14.31 = 57.2 requests/min; the arrivals' noise justifies more for a while.
-    seen_rpm = max(sample.arrival_rate_rpm or 0 for sample in run.timeline.samples)
-    justified = max(4, math.ceil(1.05 * seen_rpm / ONE_REPLICA_RPM))
     for field in ("status", "exported", "replicas", "ready"):
         path = run.timeline.path(field)
         assert path[0] == path[-1] == 1, f"{field}: {path}"
-        assert 4 <= max(path) <= justified, f"{field}: {path}"
+        assert FULL.peak_replicas <= max(path) <= FULL.peak_with_noise, f"{field}: {path}"
 
 
 def test_more_replicas_are_desired_within_twenty_seconds_of_load(run: Run) -> None:

@@ -18,7 +18,6 @@ from e2e.workloads import add_variant
 
 INTERVAL_SECONDS = 3
 SCRAPE_SECONDS = 2
-WINDOW_SECONDS = 40
 STEADY_LOAD = "[[1200, 50]]"
 GPUS = 6
 LOOKS, LOOK_SECONDS = 20, 0.5
@@ -37,7 +36,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             plane,
             interval_seconds=INTERVAL_SECONDS,
             scrape_seconds=SCRAPE_SECONDS,
-            window_seconds=WINDOW_SECONDS,
         )
         with load(deployed, SERVICE, STEADY_LOAD):
             until(lambda: (deployed.desired() or 0) >= 3, seconds=120, why="three replicas under load")
