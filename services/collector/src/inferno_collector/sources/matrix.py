@@ -39,7 +39,7 @@ class Matrix(NamedTuple):
     """The document around the series (its `result` is empty or not looked at), and the series."""
 
     document: Any
-    series: Sequence[Series]
+    series: list[Series]
 
 
 def read_matrix(body: bytes) -> Matrix:

@@ -24,9 +24,9 @@ _TEXT_SHOWN: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Series of one query, its warnings, and the server's own time."""
+    """Series of one query (the reader may take them out), its warnings, and the server's own time."""
 
-    series: Sequence[Series]
+    series: list[Series]
     warnings: Sequence[str]
     server_time: datetime | None
 

@@ -62,8 +62,9 @@ def place_series(series: Iterable[Series], roster: Roster) -> Placed:
         found[entry.name, labels.get("engine"), labels.get("finished_reason")] = entry
     by_pod: dict[PodKey, dict[str, tuple[History, ...]]] = defaultdict(dict)
     by_model: dict[tuple[str, str], tuple[History, ...]] = {}
-    for owner, of_owner in targets.items():
-        histories = tuple(_one_per_instance(of_owner))
+    places.clear()
+    for owner in list(targets):
+        histories = tuple(_one_per_instance(targets.pop(owner)))
         if owner.pod is not None:
             by_pod[owner.pod][owner.model] = histories
         else:
