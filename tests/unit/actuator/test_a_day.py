@@ -3,12 +3,7 @@
 import asyncio
 import gc
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
-
-import structlog
 
 from builders import a_load, a_snapshot, a_variant
 from inferno_actuator.decision_log import DecisionLog
@@ -16,27 +11,11 @@ from inferno_actuator.metric_names import DESIRED
 from inferno_actuator.rails import RailLimits, Step
 from inferno_actuator.triggers import Trigger
 from inferno_shared.contracts import Outcome, PlanReason, Variant
-from unit.actuator.world import World, an_allocation
+from unit.actuator.world import World, an_allocation, silent
 
 MINUTES_PER_DAY = 24 * 60
 STAR_RPM = 14.308867
 LIMITS = RailLimits(step_up=Step(replicas=4), step_down=Step(percent=50), stabilization_seconds=300)
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """A day of log lines is nobody's business here."""
-
-    def dropped(*_: object) -> NoReturn:
-        raise structlog.DropEvent
-
-    processors = structlog.get_config()["processors"]
-    kept = [*processors]
-    try:
-        processors[:] = [dropped]
-        yield
-    finally:
-        processors[:] = kept
 
 
 def exported(world: World) -> dict[str, int]:

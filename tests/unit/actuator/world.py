@@ -1,12 +1,14 @@
 """A small world for the loop: a clock turned by hand, statuses in memory, services at the test's command."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
+import structlog
 from prometheus_client import CollectorRegistry
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_snapshot
@@ -45,6 +47,22 @@ from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
 SEED_KEY = (SEED_NAMESPACE, SEED_NAME)
 NOON = datetime(2025, 9, 4, 12, 0, tzinfo=UTC)
 JsonObject = dict[str, Any]
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """No log lines: thousands of them take longer than what they are about."""
+
+    def dropped(*_: object) -> NoReturn:
+        raise structlog.DropEvent
+
+    processors = structlog.get_config()["processors"]
+    kept = [*processors]
+    try:
+        processors[:] = [dropped]
+        yield
+    finally:
+        processors[:] = kept
 
 
 class FakeClock:
