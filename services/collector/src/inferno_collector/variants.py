@@ -3,6 +3,7 @@
 One that cannot be resolved is left out and reported with what to do; the others never notice.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def resolve_variants(view: ClusterView, catalogue: Catalogue) -> Resolution:
     malformed = view.malformed.get("VariantAutoscaling", {})
     problems = [variant_problem(key, INVALID, message) for key, message in sorted(malformed.items())]
     resolved: dict[Key, ResolvedVariant] = {}
-    driven_by: dict[Key, Key] = {}
+    driven_by = _drivers(view.variants.values())
     for key in sorted(view.variants):
         resource = view.variants[key]
         if resource.metadata.deleting:
@@ -73,7 +74,7 @@ def resolve_variants(view: ClusterView, catalogue: Catalogue) -> Resolution:
         try:
             deployment = _target(resource, view)
             service_class, warning = _service_class(resource, catalogue)
-            _refuse_shared_target(deployment, driven_by.setdefault(deployment.metadata.key, key), key)
+            _refuse_shared_target(deployment, driven_by[deployment.metadata.key], key)
         except UnresolvableError as error:
             problems.append(variant_problem(key, error.reason, str(error)))
             continue
@@ -155,6 +156,25 @@ def _target(resource: VariantAutoscaling, view: ClusterView) -> Deployment:
         if fault
         else f"there is no Deployment {key[0]}/{key[1]}: create it, or name it in spec.scaleTargetRef",
     )
+
+
+def _drivers(variants: Iterable[VariantAutoscaling]) -> Mapping[Key, Key]:
+    """Which variant scales each target: of several the one with its name, else the oldest.
+
+    So a variant that is new, or newly pointed at a target, never takes it from the one that scales it.
+    """
+
+    def precedence(variant: VariantAutoscaling) -> tuple[bool, float, Key]:
+        created = variant.metadata.creation_timestamp
+        foreign = variant.spec.scale_target_ref.name != variant.metadata.name
+        return foreign, created.timestamp() if created else math.inf, variant.metadata.key
+
+    drivers: dict[Key, Key] = {}
+    for variant in sorted(variants, key=precedence):
+        if not variant.metadata.deleting:
+            target = variant.metadata.namespace, variant.spec.scale_target_ref.name
+            drivers.setdefault(target, variant.metadata.key)
+    return drivers
 
 
 def _refuse_shared_target(deployment: Deployment, first: Key, key: Key) -> None:
