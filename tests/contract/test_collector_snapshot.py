@@ -182,6 +182,21 @@ async def test_a_source_that_fails_makes_loads_unknown_and_the_snapshot_still_co
     assert 'inferno_collector_source_failures_total{source="prometheus"} 1.0' in metrics
 
 
+async def test_the_circuit_and_the_quality_of_the_source_are_shown_in_metrics() -> None:
+    async with running() as service:
+        service.prometheus.status = 500
+        for _ in range(3):
+            await service.snapshot()
+        metrics = (await service.client.get("/metrics")).text
+        asked = service.prometheus.queries
+        snapshot = await service.snapshot()
+    assert 'inferno_collector_source_circuit{state="open"} 1.0' in metrics
+    assert 'inferno_collector_source_circuit{state="closed"} 0.0' in metrics
+    assert 'inferno_collector_source_incomplete{source="prometheus"} 0.0' in metrics
+    assert service.prometheus.queries == asked, "an open circuit asks nothing"
+    assert "circuit open" in snapshot.problems[0].message
+
+
 async def test_another_model_name_is_missing_metrics_that_name_it() -> None:
     async with running() as service:
         service.prometheus.model = "qwen3"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from builders import SEED_MODEL, SEED_NAME, SEED_NAMESPACE
@@ -5,6 +7,8 @@ from inferno_collector.demand import DemandPolicy, TokenMeans
 from inferno_collector.loads import MeasuredLoad, Server, measure_loads
 from inferno_collector.roster import ServingPod
 from inferno_collector.sources import LoadReading
+from inferno_collector.sources.matrix import read_series
+from inferno_collector.sources.series import place_series
 from inferno_shared.contracts import LoadState
 from unit.collector.scrapes import history, row, steady
 
@@ -157,3 +161,70 @@ def test_token_means_of_variants_that_are_gone_are_forgotten() -> None:
     known = TokenMeans(input_tokens=1, output_tokens=2, at=0)
     loads = measure_loads([], LoadReading("scrape"), now=60, policy=POLICY, remembered={KEY: known})
     assert loads.tokens == {}
+
+
+INCOMPLETE = "the answer may be incomplete: store gateway 2 is down"
+
+
+def test_an_answer_that_may_be_incomplete_says_so_in_each_load() -> None:
+    reading = LoadReading(
+        "prometheus",
+        by_pod={(SEED_NAMESPACE, "p-0"): {SEED_MODEL: (steady(30),)}},
+        incomplete=INCOMPLETE,
+    )
+    [found] = measured(reading, a_server(a_pod()))
+    assert found.load.arrival_rate_rpm == pytest.approx(30)
+    assert INCOMPLETE in (found.load.message or "")
+
+
+def test_a_total_over_an_unknown_part_of_the_pods_is_unknown() -> None:
+    reading = LoadReading(
+        "prometheus", by_model={(SEED_NAMESPACE, SEED_MODEL): (steady(30),)}, incomplete=INCOMPLETE
+    )
+    [found] = measured(reading, a_server(a_pod()))
+    assert found.load.state is LoadState.UNKNOWN
+    assert found.problem is not None
+    assert found.problem.reason == "PrometheusError"
+    assert INCOMPLETE in found.problem.message
+
+
+def test_a_namespace_that_could_not_be_read_is_unknown_and_no_other() -> None:
+    other = Server(("elsewhere", "v"), SEED_MODEL, [])
+    reading = LoadReading(
+        "prometheus",
+        by_pod={(SEED_NAMESPACE, "p-0"): {SEED_MODEL: (steady(30),)}},
+        failures={"elsewhere": "may not get pods.metrics.k8s.io"},
+    )
+    ours, theirs = measured(reading, a_server(a_pod()), other)
+    assert ours.load.arrival_rate_rpm == pytest.approx(30)
+    assert (theirs.load.state, theirs.load.message) == (LoadState.UNKNOWN, "may not get pods.metrics.k8s.io")
+
+
+def test_old_and_new_names_of_one_metric_count_together_during_a_rollout() -> None:
+    def series(pod: str, name: str, total: float) -> dict[str, Any]:
+        labels = {"__name__": f"vllm:{name}", "model_name": SEED_MODEL, "namespace": SEED_NAMESPACE}
+        return {
+            "metric": labels | {"pod": pod, "instance": f"{pod}:1"},
+            "values": [[0, "0"], [60, str(total)]],
+        }
+
+    placed = place_series(
+        read_series(
+            [
+                series(pod, name, total)
+                for pod, itl in (("p-0", "time_per_output_token"), ("p-1", "inter_token_latency"))
+                for name, total in (
+                    ("request_success_total", 15),
+                    ("num_requests_running", 0),
+                    ("request_generation_tokens_sum", 3000),
+                    ("request_generation_tokens_count", 15),
+                    (f"{itl}_seconds_sum", 30 if pod == "p-0" else 60),
+                    (f"{itl}_seconds_count", 3000),
+                )
+            ]
+        ),
+        {},
+    )
+    [found] = measured(LoadReading("prometheus", by_pod=placed.by_pod), a_server(a_pod(), a_pod("p-1")))
+    assert found.load.arrival_rate_rpm == pytest.approx(30)
+    assert found.observed.itl_ms == pytest.approx(15)
