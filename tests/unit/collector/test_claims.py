@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from inferno_collector.claims import (
+from inferno_collector.inventory import take_inventory
+from inferno_collector.inventory.claims import (
     Published,
     parse_resource_claim,
     parse_resource_slice,
     published_devices,
 )
-from inferno_collector.inventory import take_inventory
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes import parse_node
 from unit.collector.worlds import a_node_json

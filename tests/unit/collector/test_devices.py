@@ -1,6 +1,6 @@
 import pytest
 
-from inferno_collector.devices import Offer, Riddle, device_of, offers_of
+from inferno_collector.inventory.devices import Offer, Riddle, device_of, offers_of
 from inferno_shared.kubernetes import Node, parse_node
 from unit.collector.worlds import a_node_json
 

@@ -1,8 +1,8 @@
 import asyncio
 from typing import Any
 
-from inferno_collector.claims import RESOURCE_CLAIMS, RESOURCE_SLICES
 from inferno_collector.discovery import OptionalCollections
+from inferno_collector.inventory.claims import RESOURCE_CLAIMS, RESOURCE_SLICES
 from inferno_shared.kubernetes import KubernetesClient, ResourceCache, parse_metadata
 from unit.collector.cluster_api import ClusterApi
 from unit.shared.waiting import until

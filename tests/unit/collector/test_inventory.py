@@ -4,7 +4,7 @@ import pytest
 
 from builders import H100_DEVICE
 from inferno_collector.inventory import Inventory, take_inventory
-from inferno_collector.placement import Toleration, parse_placed_pod
+from inferno_collector.inventory.placement import Toleration, parse_placed_pod
 from inferno_shared.kubernetes import parse_node
 from unit.collector.worlds import a_node_json, a_pod_json
 

@@ -1,6 +1,12 @@
 import pytest
 
-from inferno_collector.placement import Toleration, blocking_taints, parse_workload, shown, tolerated
+from inferno_collector.inventory.placement import (
+    Toleration,
+    blocking_taints,
+    parse_workload,
+    shown,
+    tolerated,
+)
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes import Taint, parse_node
 from unit.collector.worlds import a_deployment_json, a_node_json

@@ -8,7 +8,7 @@ import yaml
 
 from builders import H100_DEVICE, SEED_MODEL, SEED_NAME, SEED_NAMESPACE
 from inferno_collector.catalogue import Catalogue, read_catalogue
-from inferno_collector.placement import parse_placed_pod, parse_workload
+from inferno_collector.inventory.placement import parse_placed_pod, parse_workload
 from inferno_collector.view import ClusterView
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes import (

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from inferno_collector.claims import (
+from inferno_collector.discovery import OptionalCollections
+from inferno_collector.inventory.claims import (
     RESOURCE_CLAIMS,
     RESOURCE_SLICES,
     parse_resource_claim,
     parse_resource_slice,
 )
-from inferno_collector.discovery import OptionalCollections
-from inferno_collector.placement import parse_placed_pod, parse_workload
+from inferno_collector.inventory.placement import parse_placed_pod, parse_workload
 from inferno_collector.pulse import ApiPulse
 from inferno_collector.view import ClusterView
 from inferno_shared.contracts import Problem

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inferno_collector.catalogue import Catalogue
-from inferno_collector.claims import published_devices
 from inferno_collector.configuration import Configuration
-from inferno_collector.gate import TolerationsByVariant
 from inferno_collector.inventory import take_inventory
+from inferno_collector.inventory.claims import published_devices
+from inferno_collector.inventory.gate import TolerationsByVariant
 from inferno_collector.loads import MeasuredLoads, Server
 from inferno_collector.ports import metrics_port
 from inferno_collector.roster import Roster, ServingPod

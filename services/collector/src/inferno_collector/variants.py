@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from inferno_collector.catalogue import Catalogue
-from inferno_collector.devices import device_of
+from inferno_collector.inventory.devices import device_of
 from inferno_collector.loads import MeasuredLoad
 from inferno_collector.ports import argument
 from inferno_collector.selectors import SelectorIndex

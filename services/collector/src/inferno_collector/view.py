@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inferno_collector.claims import ResourceClaim, ResourceSlice
-from inferno_collector.placement import Tolerations
+from inferno_collector.inventory.claims import ResourceClaim, ResourceSlice
+from inferno_collector.inventory.placement import Tolerations
 from inferno_shared.kubernetes import ConfigMap, Deployment, Node, Pod, Service, VariantAutoscaling
 
 Key = tuple[str, str]

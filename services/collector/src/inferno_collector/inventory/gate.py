@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from inferno_collector.placement import Tolerations, blocking_taints, shown, tolerated
+from inferno_collector.inventory.placement import Tolerations, blocking_taints, shown, tolerated
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import Node, Taint
 

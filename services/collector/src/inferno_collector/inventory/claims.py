@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from inferno_collector.devices import Offer
-from inferno_collector.gate import listed
+from inferno_collector.inventory.devices import Offer
+from inferno_collector.inventory.gate import listed
 from inferno_collector.samples import PodKey
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import Metadata, Resource, parse_metadata, quantity

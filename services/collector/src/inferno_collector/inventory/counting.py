@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from inferno_collector.claims import Published
-from inferno_collector.devices import Offer, Riddle, offers_of
-from inferno_collector.gate import NodeGate, TolerationsByVariant, listed
+from inferno_collector.inventory.claims import Published
+from inferno_collector.inventory.devices import Offer, Riddle, offers_of
+from inferno_collector.inventory.gate import NodeGate, TolerationsByVariant, listed
 from inferno_collector.samples import PodKey
 from inferno_shared.contracts import NodeInventory, Problem
 from inferno_shared.kubernetes import Node, Pod
