@@ -67,6 +67,7 @@ def running_dev_cluster(folder: Path, real: ControlPlane) -> Iterator[DevCluster
     kubeconfig = folder / "kubeconfig"
     ports = dict(zip(real.service_ports, free_ports(len(real.service_ports)), strict=True))
     words = ["--kubeconfig", kubeconfig, "--no-node-ports", "--startup-seconds", "0.5"]
+    words += ["--hpa-sync-seconds", "1"]
     words += [word for service, port in ports.items() for word in ("--map", f"{service}={port}")]
     with Children(folder, real.children.environment) as children:
         cluster = DevCluster(kubeconfig, real.programs["kubectl"], ports)
