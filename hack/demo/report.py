@@ -75,7 +75,8 @@ def kubectl_outputs(console: Console, stack: Stack, watches: Mapping[str, Path])
 def latencies(console: Console, load_report: Path) -> None:
     """What the load generator's clients saw over the whole run, the start on one replica included."""
     done = requests(load_report)
-    table = Table(title=f"\nlatency of all {len(done)} requests, the scale-up included", title_justify="left")
+    console.print(f"\nlatency of all {len(done)} requests, the scale-up included")
+    table = Table()
     for heading in ("", "p50 ms", "p95 ms", "SLO ms", "within SLO"):
         table.add_column(heading, justify="right")
     for label, key, slo in (("ITL", "itl_ms", SLO_ITL_MS), ("TTFT", "ttft_ms", SLO_TTFT_MS)):
