@@ -32,22 +32,16 @@ def audit(snapshot: Snapshot, plan: Plan) -> list[str]:
     if keys != sorted(variants):
         return ["the plan does not list every variant once, in the order of namespace and name"]
     accelerators = {accelerator.name: accelerator for accelerator in snapshot.accelerators}
+    targets = {(c.name, t.model): t for c in snapshot.service_classes for t in reversed(c.targets)}
     wrong = []
     for allocation, key in zip(plan.allocations, keys, strict=True):
         wrong += [f"{'/'.join(key)}: {w}" for w in _allocation(allocation, variants[key], accelerators)]
-        target = _target(snapshot, variants[key])
+        target = targets.get((variants[key].service_class, variants[key].model))
         if allocation.outcome is Outcome.SERVED and target is not None:
             wrong += [f"{'/'.join(key)}: {w}" for w in _promise(allocation, target, snapshot.policy)]
     wrong += _sums(plan, accelerators)
     wrong += _demands(snapshot, plan)
     return wrong
-
-
-def _target(snapshot: Snapshot, variant: Variant) -> SloTarget | None:
-    for service_class in snapshot.service_classes:
-        if service_class.name == variant.service_class:
-            return next((t for t in service_class.targets if t.model == variant.model), None)
-    return None
 
 
 def _allocation(

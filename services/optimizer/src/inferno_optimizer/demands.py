@@ -6,7 +6,7 @@ the reason and keeps what it has.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inferno_shared.contracts import Load, LoadState, PlanReason, ServiceClass, SloTarget, Snapshot, Variant
@@ -68,10 +68,11 @@ class Demands:
 def demands_of(snapshot: Snapshot) -> Demands:
     """Group the snapshot's variants; the order of its lists does not matter."""
     classes = {service_class.name: service_class for service_class in snapshot.service_classes}
+    targets = targets_of(snapshot)
     held: list[Held] = []
     sharing: dict[DemandKey, list[Variant]] = defaultdict(list)
     for variant in sorted(snapshot.variants, key=lambda v: v.key):
-        complaint = _complaint(variant, classes)
+        complaint = _complaint(variant, classes, targets)
         if complaint:
             held.append(Held(variant, PlanReason.INVALID_CONFIGURATION, complaint))
         else:
@@ -81,16 +82,19 @@ def demands_of(snapshot: Snapshot) -> Demands:
         unknown = [v for v in variants if v.load.state is LoadState.UNKNOWN]
         held += [Held(v, PlanReason.UNKNOWN_LOAD, _unknown_message(v)) for v in unknown]
         members = tuple(v for v in variants if v.load.state is not LoadState.UNKNOWN)
-        groups.append(_group(key, classes[key[2]], members, unknown=bool(unknown)))
+        target = targets[key[2], key[1]]
+        load = _sum([variant.load for variant in members])
+        groups.append(Group(key, classes[key[2]].priority, target, members, load, bool(unknown)))
     return Demands(tuple(sorted(groups, key=lambda g: (g.priority, g.key))), tuple(held))
 
 
-def _group(
-    key: DemandKey, service_class: ServiceClass, members: tuple[Variant, ...], *, unknown: bool
-) -> Group:
-    [target] = [t for t in service_class.targets if t.model == key[1]][:1]
-    load = _sum([variant.load for variant in members])
-    return Group(key, service_class.priority, target, members, load, unknown)
+def targets_of(snapshot: Snapshot) -> dict[tuple[str, str], SloTarget]:
+    """Targets by (service class, model); the first counts where a class names a model twice."""
+    targets: dict[tuple[str, str], SloTarget] = {}
+    for service_class in snapshot.service_classes:
+        for target in service_class.targets:
+            targets.setdefault((service_class.name, target.model), target)
+    return targets
 
 
 def _sum(loads: Sequence[Load]) -> GroupLoad:
@@ -107,7 +111,9 @@ def _sum(loads: Sequence[Load]) -> GroupLoad:
     return GroupLoad(rate_rpm, input_tokens / rate_rpm, output_tokens / rate_rpm)
 
 
-def _complaint(variant: Variant, classes: dict[str, ServiceClass]) -> str | None:
+def _complaint(
+    variant: Variant, classes: Mapping[str, ServiceClass], targets: Mapping[tuple[str, str], SloTarget]
+) -> str | None:
     service_class = classes.get(variant.service_class)
     if service_class is None:
         known = ", ".join(sorted(classes)) or "none"
@@ -115,7 +121,7 @@ def _complaint(variant: Variant, classes: dict[str, ServiceClass]) -> str | None
             f"service_class {variant.service_class} is not among the service classes ({known}): add it, or"
             " correct the variant's reference"
         )
-    if all(target.model != variant.model for target in service_class.targets):
+    if (service_class.name, variant.model) not in targets:
         return (
             f"service class {service_class.name} has no targets for model {variant.model}: add an entry for"
             " the model to the class, or correct model or service_class"

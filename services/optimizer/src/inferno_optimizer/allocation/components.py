@@ -1,7 +1,6 @@
 """Splits a problem where it falls apart: demands that share no scarce device do not influence each other."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 from inferno_optimizer.allocation.problem import Demand, Problem
 
@@ -28,7 +27,8 @@ def components(problem: Problem) -> list[tuple[Demand, ...]]:
             target = len(groups)
             groups.append([demand])
         group_of.update(dict.fromkeys(devices, target))
-    return [_in_order(problem, group) for group in groups if group]
+    position = {demand.key: place for place, demand in enumerate(problem.demands)}
+    return [tuple(sorted(group, key=lambda d: position[d.key])) for group in groups if group]
 
 
 def _scarce_devices(problem: Problem) -> set[str]:
@@ -44,8 +44,3 @@ def _scarce_devices(problem: Problem) -> set[str]:
             for device, use in uses.items():
                 most[device] += use
     return {device for device, use in most.items() if use > problem.capacity.get(device, 0)}
-
-
-def _in_order(problem: Problem, group: Sequence[Demand]) -> tuple[Demand, ...]:
-    members = {demand.key for demand in group}
-    return tuple(demand for demand in problem.demands if demand.key in members)
