@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Final
 
 import httpx
@@ -15,12 +17,20 @@ from inferno_actuator.gauges import Gauges
 from inferno_actuator.scheduler import NotLeadingError
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.views import CycleView, PlanView, VariantDetailView
-from inferno_shared.kubernetes import KubernetesClient
-from inferno_shared.service import ProblemError, create_app, http_client
+from inferno_shared.kubernetes import ClusterAccess, KubernetesClient
+from inferno_shared.service import (
+    FRONT_PROXY,
+    FrontProxyGate,
+    OpenGate,
+    ProblemError,
+    create_app,
+    http_client,
+)
 
 Connect = Callable[[], AbstractAsyncContextManager[KubernetesClient]]
 
 TITLE: Final = "inferno-actuator"
+EXTERNAL_METRICS_PATH: Final = "/apis"
 
 
 def create_actuator_app(
@@ -32,13 +42,26 @@ def create_actuator_app(
     clock: Clock | None = None,
 ) -> FastAPI:
     """The application; transports, connection and clock are the seams through which tests enter."""
+    access = ClusterAccess()
+    aggregator_only = settings.external_metrics_authorization == "aggregator"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             connect() as kubernetes,
+            access.through(
+                kubernetes,
+                trust_front_proxy=partial(app.state.client_authorities.put, FRONT_PROXY)
+                if aggregator_only
+                else None,
+            ),
             _client(
-                settings, settings.collector_url, settings.collector_timeout_seconds, collector_transport
+                settings,
+                settings.collector_url,
+                settings.collector_timeout_seconds,
+                collector_transport,
+                # To the collector only, which checks it: whoever sees a token can use it.
+                token_file=settings.client_token_file,
             ) as collector,
             _client(
                 settings, settings.optimizer_url, settings.optimizer_timeout_seconds, optimizer_transport
@@ -65,18 +88,28 @@ def create_actuator_app(
         lifespan=lifespan,
         ready=lambda: app.state.actuator.unready_reasons(),  # noqa: PLW0108 - the actuator comes with the lifespan
         routers=routers,
+        reviewer=access.reviewer,
+        gates={EXTERNAL_METRICS_PATH: FrontProxyGate(access.front_proxy) if aggregator_only else OpenGate()},
     )
     return app
 
 
 def _client(
-    settings: ActuatorSettings, url: str, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None
+    settings: ActuatorSettings,
+    url: str,
+    timeout_seconds: float,
+    transport: httpx.AsyncBaseTransport | None,
+    *,
+    token_file: Path | None = None,
 ) -> httpx.AsyncClient:
     return http_client(
         base_url=url,
         # Below the stage's own limit, so that the error which names the address comes first.
         timeout_seconds=0.9 * timeout_seconds,
         ca_file=settings.client_ca_file,
+        cert_file=settings.client_cert_file,
+        key_file=settings.client_key_file,
+        token_file=token_file,
         transport=transport,
     )
 

@@ -2,16 +2,17 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from inferno_actuator.apply import Pace
 from inferno_actuator.decision_log import DecisionLog
 from inferno_actuator.seams import Limits
-from inferno_shared.service import ServiceSettings
+from inferno_shared.service import ServiceSettings, is_loopback, is_loopback_host
 
 
 def _http_address(text: str) -> str:
@@ -48,6 +49,17 @@ class ActuatorSettings(ServiceSettings):
     optimizer_url: HttpAddress = Field("http://127.0.0.1:8082", description="Where the optimizer answers")
     client_ca_file: Annotated[Path | None, AfterValidator(_file)] = Field(
         None, description="Certificate authority (PEM) of collector and optimizer; unset: the system's"
+    )
+    client_cert_file: Annotated[Path | None, AfterValidator(_file)] = Field(
+        None, description="Client certificate (PEM chain) to show to collector and optimizer"
+    )
+    client_key_file: Annotated[Path | None, AfterValidator(_file)] = Field(
+        None, description="Private key (PEM) of the client certificate"
+    )
+    client_token_file: Annotated[Path | None, AfterValidator(_file)] = Field(
+        None,
+        description="ServiceAccount token to show to the collector, only over https; it and the three files "
+        "above are read again when they change",
     )
     collector_timeout_seconds: Seconds = Field(30, description="For a snapshot, retries included")
     optimizer_timeout_seconds: Seconds = Field(90, description="For a plan, retries included")
@@ -88,12 +100,44 @@ class ActuatorSettings(ServiceSettings):
         False,
         description="Serve external.metrics.k8s.io/v1beta1: an HPA then needs no Prometheus and no adapter",
     )
+    external_metrics_authorization: Literal["none", "aggregator"] = Field(
+        "none",
+        description="Who may ask external.metrics.k8s.io: none (everybody who reaches it), aggregator (the "
+        "API server only, known by its client certificate)",
+    )
     leader_election: bool = Field(
         False, description="Compete for the Lease: needed with more than one replica"
     )
     identity: Annotated[str, Field(min_length=1, max_length=253)] = Field(
         default_factory=_default_identity, description="Name in the Lease and in Events"
     )
+
+    @model_validator(mode="after")
+    def _credentials_are_whole_and_travel_encrypted(self) -> Self:
+        if (self.client_cert_file is None) != (self.client_key_file is None):
+            raise ValueError("set both INFERNO_CLIENT_CERT_FILE and INFERNO_CLIENT_KEY_FILE, or neither")
+        in_the_clear = urlsplit(self.collector_url).scheme == "http" and not is_loopback(self.collector_url)
+        if self.client_token_file is not None and in_the_clear:
+            raise ValueError(
+                f"INFERNO_CLIENT_TOKEN_FILE would be sent in the clear to {self.collector_url}: "
+                "make INFERNO_COLLECTOR_URL https"
+            )
+        if self.external_metrics_authorization == "aggregator" and self.tls_cert_file is None:
+            raise ValueError(
+                "INFERNO_EXTERNAL_METRICS_AUTHORIZATION=aggregator needs HTTPS: "
+                "set INFERNO_TLS_CERT_FILE and INFERNO_TLS_KEY_FILE"
+            )
+        return self
+
+    def exposure(self) -> Iterator[str]:
+        """Yield what anyone on the network could do to this service, each with the remedy."""
+        yield from super().exposure()
+        open_to_all = self.external_metrics and self.external_metrics_authorization == "none"
+        if open_to_all and not is_loopback_host(self.host):
+            yield (
+                f"listening on {self.host} with open external metrics: everybody who reaches port "
+                f"{self.port} may read them; set INFERNO_EXTERNAL_METRICS_AUTHORIZATION=aggregator"
+            )
 
     def pace(self) -> Pace:
         """When a status is written."""

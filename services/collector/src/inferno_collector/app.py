@@ -20,7 +20,7 @@ from inferno_collector.sources.prometheus_api import PrometheusApi
 from inferno_collector.sources.queries import EARLIER_SECONDS, QueryOptions
 from inferno_collector.sources.scrape import ScrapeSource
 from inferno_shared.contracts import Snapshot
-from inferno_shared.kubernetes import KubernetesClient
+from inferno_shared.kubernetes import ClusterAccess, KubernetesClient
 from inferno_shared.service import FieldError, ProblemError, create_app
 
 Connect = Callable[[], AbstractAsyncContextManager[KubernetesClient]]
@@ -47,11 +47,12 @@ def create_collector_app(
 ) -> FastAPI:
     """The service. `connect` leads to the cluster; `load_transport` stands in for Prometheus or the pods."""
     running = _Running()
+    access = ClusterAccess()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gauges = CollectorGauges(app.state.registry, settings.load_source)
-        async with connect() as client, asyncio.TaskGroup() as group:
+        async with connect() as client, access.through(client), asyncio.TaskGroup() as group:
             cluster = Cluster(client, namespace=settings.namespace)
             keeper = WorldKeeper(cluster, settings, clock)
             source = _source(settings, keeper, load_transport, clock)
@@ -68,6 +69,7 @@ def create_collector_app(
         lifespan=lifespan,
         ready=running.not_ready,
         routers=[_router(running)],
+        reviewer=access.reviewer,
     )
 
 

@@ -1,6 +1,6 @@
 """Settings of the optimizer."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,14 @@ class OptimizerSettings(ServiceSettings):
 
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         8082, description="Port to listen on; 0 takes a free one"
+    )
+    service_authorization: Literal["none", "certificate"] = Field(
+        "none",
+        description="Who may call the service: none (everybody who reaches it), certificate (client "
+        "certificate with an allowed name); it talks to no cluster that could check tokens",
+    )
+    metrics_authorization: Literal["none", "certificate"] = Field(
+        "none", description="Who may read /metrics: none, certificate"
     )
     concurrent_solves: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Requests that are solved at the same time; each takes one core"
