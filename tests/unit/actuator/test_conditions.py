@@ -103,11 +103,13 @@ def test_a_missing_target_says_so_and_nothing_about_metrics() -> None:
     assert found[0].message == "no Deployment llm-d-sim/x: create it"
 
 
-def test_a_broken_configuration_leaves_target_and_metrics_as_they_were() -> None:
+def test_with_a_broken_configuration_the_load_does_not_pass_for_measured() -> None:
     found = verdicts(left_out("InvalidConfiguration", "no class holds the model"))
     assert [(v.type, v.reason) for v in found] == [
-        (ConditionType.OPTIMIZATION_READY, ConditionReason.INVALID_CONFIGURATION)
+        (ConditionType.METRICS_AVAILABLE, ConditionReason.METRICS_MISSING),
+        (ConditionType.OPTIMIZATION_READY, ConditionReason.INVALID_CONFIGURATION),
     ]
+    assert found[0].message == "The load is not read until this is mended: no class holds the model"
 
 
 def test_a_warning_about_a_served_variant_is_told_with_its_success() -> None:

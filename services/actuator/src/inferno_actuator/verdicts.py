@@ -100,7 +100,7 @@ def _metrics(decision: Decision) -> Verdict | None:
             reason=ConditionReason.METRICS_FOUND,
             message=_load_words(load),
         )
-    if load is None and problem is None:
+    if load is None and problem is None and decision.reason is not Doubt.INVALID_CONFIGURATION:
         return None
     return Verdict(
         ConditionType.METRICS_AVAILABLE,
@@ -126,6 +126,8 @@ def _load_words(load: Load) -> str:
 
 
 def _unmeasured_words(decision: Decision, problem: Problem | None, load: Load | None) -> str:
+    if problem is None and load is None:
+        return f"The load is not read until this is mended: {decision.message}"
     if problem is not None:
         return problem.message
     if load is not None and load.message:
