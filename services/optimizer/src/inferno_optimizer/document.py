@@ -48,7 +48,7 @@ def document(snapshot: Snapshot, findings: Findings) -> Plan:
     holders = _holders(findings)
     used = {device: sum(h.gpus for h in found) for device, found in holders.items()}
     limits = limits_of(snapshot.inventory)
-    scarcity = Scarcity(None if snapshot.policy.unlimited else limits, holders)
+    scarcity = Scarcity(None if snapshot.policy.unlimited else limits, holders, used)
     allocations = [_allocation(d, snapshot, scarcity) for d in findings.decisions]
     allocations += [_held_allocation(h) for h in findings.held]
     allocations.sort(key=lambda a: (a.namespace, a.name))
@@ -162,7 +162,7 @@ def _holders(findings: Findings) -> dict[str, list[Holder]]:
         if held.keeping.device is not None:
             name = "/".join(held.keeping.held.variant.key)
             holders[held.keeping.device].append(Holder(name, None, held.keeping.gpus))
-    return dict(holders)
+    return {device: sorted(found, key=lambda h: (-h.gpus, h.name)) for device, found in holders.items()}
 
 
 def _capacity(snapshot: Snapshot, limits: Mapping[str, int], used: Mapping[str, int]) -> list[DeviceCapacity]:

@@ -32,10 +32,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Scarcity:
-    """Limits and holders of every device; `limits` None: unlimited."""
+    """Limits and holders of every device, the largest holder first; `limits` None: unlimited."""
 
     limits: Mapping[str, int] | None
     holders: Mapping[str, Sequence[Holder]]
+    used: Mapping[str, int]
 
 
 def explain(decision: Decision, policy: Policy, scarcity: Scarcity) -> str:
@@ -167,16 +168,18 @@ def _shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> list[st
 
 def _holders(device: str, decision: Decision, scarcity: Scarcity) -> str:
     own = "/".join(decision.variant.key)
-    others = [h for h in scarcity.holders.get(device, ()) if h.name != own and h.gpus]
-    others.sort(key=lambda h: (-h.gpus, h.name))
-    if not others:
+    holders = scarcity.holders.get(device, ())
+    named = [h for h in holders[: HOLDERS_NAMED + 1] if h.name != own and h.gpus][:HOLDERS_NAMED]
+    if not named:
         return ""
-    named = ", ".join(
+    choice = decision.choice
+    mine = decision.replicas * choice.units if choice and choice.accelerator.device == device else 0
+    rest = scarcity.used[device] - mine - sum(h.gpus for h in named)
+    told = ", ".join(
         f"{h.gpus} by {h.name}" + (f" (priority {h.priority})" if h.priority is not None else " (held)")
-        for h in others[:HOLDERS_NAMED]
+        for h in named
     )
-    rest = sum(h.gpus for h in others[HOLDERS_NAMED:])
-    return f", of which {named}" + (f" and {rest} by others" if rest else "") + " are used"
+    return f", of which {told}" + (f" and {rest} by others" if rest else "") + " are used"
 
 
 def _overload(decision: Decision) -> str:

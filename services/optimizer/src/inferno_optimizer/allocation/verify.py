@@ -66,6 +66,7 @@ class _Book:
         for entry in self.held.values():
             if entry.candidate is not None:
                 self.used[entry.candidate.device] += entry.candidate.units * entry.replicas
+        self.reclaimable = _reclaimable(self.held.values())
 
     @staticmethod
     def _entry(variant: Variant, assignment: Assignment) -> _Held:
@@ -126,9 +127,8 @@ def _missed_minimum(entry: _Held, book: _Book) -> Iterator[str]:
         return
     if not _minimums_proven(book.solution):
         return
-    spare = _reclaimable(e for e in book.held.values() if e is not entry)
     for candidate in _growing(entry):
-        if book.free(candidate.device) + spare[candidate.device] >= candidate.units:
+        if book.free(candidate.device) + book.reclaimable[candidate.device] >= candidate.units:
             yield (
                 f"{name} misses its minimum {entry.variant.minimum} with {entry.replicas} replicas while"
                 f" {candidate.device} could hold one more"
@@ -235,10 +235,14 @@ def _inversions(book: _Book) -> Iterator[str]:
     """Demands that could be served further with idle devices or those of less important demands."""
     if book.problem.capacity is None:
         return
+    spares = {
+        priority: _reclaimable(_less_important(priority, book))
+        for priority in {demand.priority for demand in book.problem.demands}
+    }
     for demand in book.problem.demands:
         if book.is_full(demand):
             continue
-        spare = _reclaimable(_less_important(demand, book))
+        spare = spares[demand.priority]
         grows = _whole_growth if book.problem.rationing is Rationing.ALL_OR_NOTHING else _one_more
         for device in grows(demand, book, spare):
             yield (
@@ -248,12 +252,12 @@ def _inversions(book: _Book) -> Iterator[str]:
             break
 
 
-def _less_important(demand: Demand, book: _Book) -> Iterator[_Held]:
-    """Variants that the policy ranks after the demand in all that they hold beyond their minimum."""
+def _less_important(priority: int, book: _Book) -> Iterator[_Held]:
+    """Variants that the policy ranks after a priority in all that they hold beyond their minimum."""
     if book.problem.rationing is Rationing.FAIR:
         return
     for other in book.problem.demands:
-        if other.priority <= demand.priority:
+        if other.priority <= priority:
             continue
         if book.problem.delayed_best_effort and book.is_full(other):
             continue
