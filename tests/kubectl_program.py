@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+_PLACES = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+KUBECTL = shutil.which("kubectl", path=_PLACES) or "kubectl: not installed, see requirements/dev.in"
 LIMIT_SECONDS = 20
 
 
@@ -24,7 +25,7 @@ class Kubectl:
     def run(self, *arguments: str, stdin: str | None = None, fails: bool = False) -> str:
         """The output of a command that must succeed (or fail, and then it is what was said about it)."""
         done = subprocess.run(
-            [str(KUBECTL), *arguments],
+            [KUBECTL, *arguments],
             input=stdin,
             env=self.environment,
             capture_output=True,
@@ -54,7 +55,7 @@ class Following:
 
     def __init__(self, kubectl: Kubectl, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [str(KUBECTL), *arguments], env=kubectl.environment, stdout=subprocess.PIPE, text=True
+            [KUBECTL, *arguments], env=kubectl.environment, stdout=subprocess.PIPE, text=True
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_program import KUBECTL, LIMIT_SECONDS, Following, Kubectl
+from kubectl_program import LIMIT_SECONDS, Following, Kubectl
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "config" / "samples"
@@ -20,8 +20,6 @@ NAMESPACE = "llm-d-sim"
 DECODE = "ms-inference-scheduling-llm-d-modelservice-decode"
 VA_HEADER = "NAME MODEL ACCELERATOR CURRENTREPLICAS OPTIMIZED AGE"
 HPA_HEADER = "NAME REFERENCE TARGETS MINPODS MAXPODS REPLICAS AGE"
-
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
 SERVICE_MONITOR_CRD = """
 apiVersion: apiextensions.k8s.io/v1
