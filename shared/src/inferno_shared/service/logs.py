@@ -11,6 +11,7 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from inferno_shared import errors
 from inferno_shared.redaction import redacted_field
 
 ACCESS_LOGGER: Final = "uvicorn.access"
@@ -43,7 +44,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_flatten_access, *before_rendering],
+            foreign_pre_chain=[_flatten_access, _our_own_error_in_a_line, *before_rendering],
             pass_foreign_args=True,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -82,6 +83,16 @@ def _flatten_access(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if record is not None and record.name == ACCESS_LOGGER:
         event.update(zip(ACCESS_ARGUMENTS, arguments, strict=False))
         event["event"] = "request"
+    return event
+
+
+def _our_own_error_in_a_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Say what an operator can mend without the traceback that the server logs when a start fails."""
+    text = str(event.get("event"))
+    if text.startswith("Traceback"):
+        kind, _, message = text.rstrip().rpartition("\n")[2].partition(": ")
+        if kind.startswith(f"{errors.__name__}."):
+            event["event"] = f"cannot start: {message}"
     return event
 
 

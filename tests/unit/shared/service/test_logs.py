@@ -131,3 +131,14 @@ def test_no_credential_reaches_a_line_whoever_writes_it(stream: io.StringIO) -> 
         log.exception("failed", error=ValueError(f"Bearer {secret}"))
     assert len(lines(stream)) == 5
     assert secret not in stream.getvalue()
+
+
+def test_a_start_that_fails_for_a_reason_of_ours_is_one_line_without_a_traceback(stream: io.StringIO) -> None:
+    server = logging.getLogger("uvicorn.error")
+    server.error(
+        "Traceback (most recent call last):\n  x\ninferno_shared.errors.ConfigurationError: no kubeconfig\n"
+    )
+    server.error("Traceback (most recent call last):\n  File x\nValueError: a bug\n")
+    ours, theirs = lines(stream)
+    assert ours["msg"] == "cannot start: no kubeconfig"
+    assert theirs["msg"].startswith("Traceback")
