@@ -5,7 +5,7 @@ import random
 import pytest
 from ortools.math_opt.python import mathopt
 
-from inferno_optimizer.allocation import Candidate, Demand, Problem, Rationing, solve, verify
+from inferno_optimizer.allocation import Candidate, Core, Demand, Problem, Rationing, solve, verify
 from unit.optimizer.allocation.exhaustive import a_candidate, a_demand
 
 DEVICES = ("A", "B", "C", "D")
@@ -83,6 +83,20 @@ def test_the_cost_of_serving_a_crowd_equals_an_independent_formulation(seed: int
 def test_a_crowd_under_scarcity_gets_a_verified_plan(rationing: Rationing) -> None:
     problem = crowded(7, 40, 0.4, rationing)
     assert verify(problem, solve(problem, time_limit_seconds=2)) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rationing", [Rationing.ALL_OR_NOTHING, Rationing.PRIORITY])
+@pytest.mark.parametrize("room", [0.3, 0.6, 0.9])
+def test_cores_change_no_optimum(rationing: Rationing, seed: int, room: float) -> None:
+    """Every stage has the same value and is proven, by way of tiny cores and without any."""
+    problem = crowded(100 + seed, 14, room, rationing)
+    whole = solve(problem, core=Core(above=1_000_000))
+    by_core = solve(problem, core=Core(above=0, first=3))
+    assert {stage.status for stage in (*whole.stages, *by_core.stages)} == {"optimal"}
+    assert [(s.objective, round(s.value, 5)) for s in by_core.stages] == [
+        (s.objective, round(s.value, 5)) for s in whole.stages
+    ]
 
 
 @pytest.mark.parametrize("rationing", list(Rationing))

@@ -1,6 +1,6 @@
 """Chooses an accelerator and a number of replicas for every variant: pure, from `Problem` to `Solution`."""
 
-from inferno_optimizer.allocation.lexicographic import InterruptedSolveError, SolverError
+from inferno_optimizer.allocation.lexicographic import Core, InterruptedSolveError, SolverError
 from inferno_optimizer.allocation.mip import solve
 from inferno_optimizer.allocation.problem import (
     Assignment,
@@ -18,6 +18,7 @@ from inferno_optimizer.allocation.verify import verify
 __all__ = [
     "Assignment",
     "Candidate",
+    "Core",
     "Demand",
     "InterruptedSolveError",
     "Key",

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from ortools.math_opt.python import mathopt
+
 from inferno_optimizer.allocation.model import AllocationModel, Block
 from inferno_optimizer.allocation.problem import Variant
 
@@ -53,9 +55,7 @@ def _rows(block: Block, excused: Any, share: float) -> Iterator[Any]:  # noqa: A
     if block.share is not None:
         yield block.share + excused >= share
         return
-    chosen: Any = excused
     for segment in block.segments:
-        chosen = chosen + segment.chosen
         if segment.full:
             continue
         needed = math.ceil(share * block.demand.servable_rpm / segment.candidate.rate_rpm - ROUNDING)
@@ -64,7 +64,7 @@ def _rows(block: Block, excused: Any, share: float) -> Iterator[Any]:  # noqa: A
         elif needed > segment.lower:
             yield segment.replicas - needed * segment.chosen + needed * excused >= 0.0
     if share > 0:
-        yield chosen >= 1.0
+        yield excused + mathopt.fast_sum([s.chosen for s in block.segments]) >= 1.0
 
 
 def _shares_of(block: Block) -> list[float] | None:

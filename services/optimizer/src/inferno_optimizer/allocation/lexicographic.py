@@ -9,19 +9,13 @@ which proves v optimal. The same exclusions hold for all later objectives, which
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from ortools.math_opt.python import mathopt
 from ortools.math_opt.solvers.gscip import gscip_pb2
 from ortools.util.python.solve_interrupter import SolveInterrupter
-
-CORE_FROM_VARIABLES: Final = 100
-"""Free integer variables above which the relaxation is asked first."""
-
-FIRST_CORE: Final = 60
-"""Movable variables with the least reduced costs that make up the first core, besides the basic ones."""
 
 CORE_GROWTH: Final = 8
 CORE_ROUNDS: Final = 8
@@ -34,6 +28,15 @@ Reasons: Final = mathopt.TerminationReason
 
 
 @dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Variables whose reduced cost is above `width` stay at their bound in every solution that is as good."""
+
+    free: Sequence[Any]
+    reduced: Values
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Minimum:
     """Outcome of one minimisation: `values` is None when no solution was found."""
 
@@ -42,6 +45,7 @@ class Minimum:
     bound: float
     proven: bool
     infeasible: bool = False
+    exclusion: Exclusion | None = None
 
 
 INFEASIBLE: Final = Minimum(None, math.inf, math.inf, proven=True, infeasible=True)
@@ -55,39 +59,62 @@ class InterruptedSolveError(Exception):
     """Nobody waits for the solution any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Core:
+    """When a core is solved first, and how large it is; no optimum depends on it.
+
+    `above` so many free integer variables the relaxation is asked; the core then has the `first` movable ones
+    of least reduced cost, besides those that are basic.
+    """
+
+    above: int = 100
+    first: int = 60
+
+
+DEFAULT_CORE: Final = Core()
+
+
+@dataclass(slots=True)
+class Effort:
+    """How hard to try: solver seconds left, who may interrupt, and how large cores are."""
+
+    left_seconds: float
+    interrupter: SolveInterrupter | None = None
+    core: Core = DEFAULT_CORE
+
+
 class Minimizer:
-    """One model, a budget of solver seconds, and the best solution so far.
+    """One model, and the best solution so far.
 
     Raises `InterruptedSolveError` from any minimisation once the interrupter is triggered.
     """
 
-    def __init__(
-        self,
-        model: Any,  # noqa: ANN401 - MathOpt ships no types
-        budget_seconds: float,
-        interrupter: SolveInterrupter | None = None,
-    ) -> None:
+    def __init__(self, model: Any, effort: Effort) -> None:  # noqa: ANN401 - MathOpt ships no types
         self.model = model
-        self.left_seconds = budget_seconds
-        self._interrupter = interrupter
+        self._effort = effort
         self._incumbent: Values = {}
 
     @property
     def out_of_time(self) -> bool:
         """Whether the budget is used up."""
-        return self.left_seconds <= 0
+        return self._effort.left_seconds <= 0
 
-    def minimize(self, expression: Any) -> Minimum:  # noqa: ANN401
+    def minimize(self, expression: Any, share_of_time: float = STAGE_SHARE_OF_TIME) -> Minimum:  # noqa: ANN401
         """Smallest value of the expression; its solution is where the next minimisation starts from."""
         self.model.minimize(expression)
-        limit_seconds = self.left_seconds * STAGE_SHARE_OF_TIME
+        limit_seconds = self._effort.left_seconds * share_of_time
         free = [v for v in self.model.variables() if v.integer and v.lower_bound < v.upper_bound]
-        if len(free) > CORE_FROM_VARIABLES:
+        if len(free) > self._effort.core.above:
             return self._by_core(free, limit_seconds)
         return self._branch_and_bound(limit_seconds)
 
-    def keep(self, expression: Any, value: float) -> None:  # noqa: ANN401
-        """No later minimisation may make the expression larger than this value."""
+    def keep(self, expression: Any, value: float, exclusion: Exclusion | None = None) -> None:  # noqa: ANN401
+        """No later minimisation may make the expression larger than this value.
+
+        `exclusion` must come from the minimisation of this very expression.
+        """
+        if exclusion is not None:
+            self._fix(exclusion.free, exclusion.reduced, exclusion.width)
         self.model.add_linear_constraint(expression <= value + SLACK * max(1.0, abs(value)))
 
     def _by_core(self, free: Sequence[Any], limit_seconds: float) -> Minimum:
@@ -99,7 +126,8 @@ class Minimizer:
         bound, reduced = relaxed.objective_value(), relaxed.reduced_costs()
         noise = SLACK * max(1.0, max(map(abs, reduced.values()), default=0.0))
         movable = sorted(abs(reduced[v]) for v in free if abs(reduced[v]) > noise)
-        size = min(FIRST_CORE, len(movable))
+        first = self._effort.core.first
+        size = min(first, len(movable))
         best = Minimum(None, math.inf, bound, proven=False)
         for _ in range(CORE_ROUNDS):
             width = movable[size - 1] if size else noise
@@ -108,11 +136,11 @@ class Minimizer:
             if found.values is not None:
                 gap = found.value - bound
                 if found.proven and gap <= beyond:
-                    self._fix(free, reduced, gap + SLACK * max(1.0, abs(found.value)))
-                    return Minimum(found.values, found.value, found.value, proven=True)
+                    exclusion = Exclusion(free, reduced, gap + SLACK * max(1.0, abs(found.value)))
+                    return replace(found, bound=found.value, exclusion=exclusion)
                 reached = max(bound, min(found.bound, bound + beyond))
                 best = Minimum(found.values, found.value, reached, proven=False)
-                size = min(sum(1 for cost in movable if cost <= gap), max(FIRST_CORE, CORE_GROWTH * size))
+                size = min(sum(1 for cost in movable if cost <= gap), max(first, CORE_GROWTH * size))
             elif size == len(movable):
                 return found
             else:
@@ -181,7 +209,7 @@ class Minimizer:
         return Minimum(self._incumbent, value, bound, proven=proven)
 
     def _run(self, solver: Any, limit_seconds: float) -> Any:  # noqa: ANN401
-        seconds = max(0.05, min(limit_seconds, self.left_seconds))
+        seconds = max(0.05, min(limit_seconds, self._effort.left_seconds))
         params = mathopt.SolveParameters(time_limit=timedelta(seconds=seconds), threads=1)
         model_params = mathopt.ModelSolveParameters()
         if solver is mathopt.SolverType.GSCIP:
@@ -195,12 +223,16 @@ class Minimizer:
                 model_params.solution_hints.append(mathopt.SolutionHint(variable_values=known))
         try:
             result = mathopt.solve(
-                self.model, solver, params=params, model_params=model_params, interrupter=self._interrupter
+                self.model,
+                solver,
+                params=params,
+                model_params=model_params,
+                interrupter=self._effort.interrupter,
             )
         except (RuntimeError, ValueError, AttributeError) as error:
             # AttributeError: OR-Tools 9.15 raises it while it translates the solver's own status.
             raise SolverError(f"{solver.name} failed: {error}") from error
-        if self._interrupter is not None and self._interrupter.interrupted:
+        if self._effort.interrupter is not None and self._effort.interrupter.interrupted:
             raise InterruptedSolveError
-        self.left_seconds -= result.solve_stats.solve_time.total_seconds()
+        self._effort.left_seconds -= result.solve_stats.solve_time.total_seconds()
         return result

@@ -31,6 +31,7 @@ Example: at most 4 G and 2 H, one model with a variant on each, 60 rpm to serve,
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
@@ -38,6 +39,7 @@ from ortools.util.python.solve_interrupter import SolveInterrupter
 from inferno_optimizer.allocation.alone import best_alone, part_of
 from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.construct import construct, keeps_minimums
+from inferno_optimizer.allocation.lexicographic import DEFAULT_CORE, Core, Effort
 from inferno_optimizer.allocation.model import Shape
 from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
 from inferno_optimizer.allocation.problem import Assignment, Key, Problem, Rationing, Solution, Stage
@@ -67,24 +69,23 @@ def solve(
     *,
     time_limit_seconds: float = DEFAULT_TIME_LIMIT_SECONDS,
     interrupter: SolveInterrupter | None = None,
+    core: Core = DEFAULT_CORE,
 ) -> Solution:
     """Best plan for the problem. Same problem, same plan, unless the time limit cuts in.
 
     Every variant has an assignment in the answer. `Stage.status` tells proven optima from incumbents
-    ("feasible", with bound and gap) and from plans made without the solver ("fallback").
+    ("feasible", with bound and gap) and from plans made without the solver ("fallback"). `core` is for tests.
 
     Raises:
         InterruptedSolveError: the interrupter was triggered; from any thread, at any time.
     """
     places = places_of(problem)
     alone = {demand.key: best_alone(demand, places) for demand in problem.demands}
+    effort = Effort(time_limit_seconds, interrupter, core)
     outcomes: list[Outcome] = []
-    left_seconds = time_limit_seconds
     for part in _parts(problem):
         outcome = _together(part, [alone[d.key] for d in part.demands], places)
-        if outcome is None:
-            outcome, left_seconds = _by_program(part, places, left_seconds, interrupter)
-        outcomes.append(outcome)
+        outcomes.append(outcome or _by_program(part, places, effort))
     assignments: dict[Key, Assignment] = {}
     for outcome in outcomes:
         assignments.update(outcome.assignments)
@@ -122,26 +123,28 @@ def _fits(problem: Problem, assignments: Assignments) -> bool:
     return all(units <= problem.capacity.get(device, 0) for device, units in used.items())
 
 
-def _by_program(
-    part: Problem, places: Places, budget_seconds: float, interrupter: SolveInterrupter | None
-) -> tuple[Outcome, float]:
+def _by_program(part: Problem, places: Places, effort: Effort) -> Outcome:
     """Solve with the program: first whether everybody can be served in full, then with rationing."""
-    full = Lexicographic(
-        part, Shape(partial=False), places, budget_seconds * FULL_SHARE_OF_TIME, interrupter=interrupter
-    )
-    try:
-        outcome = full.run(choosing_steps())
-    except (InfeasibleError, NoSolutionInTimeError):
-        left_seconds = budget_seconds * (1 - FULL_SHARE_OF_TIME) + full.left_seconds
-    else:
-        served = _served_stages(part)
-        return Outcome(outcome.assignments, (*served, *outcome.stages)), full.left_seconds
+    attempt = replace(effort, left_seconds=effort.left_seconds * FULL_SHARE_OF_TIME)
+    outcome = _serving_all(part, places, attempt)
+    effort.left_seconds *= 1 - FULL_SHARE_OF_TIME
+    effort.left_seconds += attempt.left_seconds
+    if outcome is not None:
+        return outcome
     start = construct(part)
     soft_minimum = not keeps_minimums(part, start)
     steps: list[Step] = [*minimum_steps(part)] if soft_minimum else []
     steps += [*rationing_steps(part), *choosing_steps()]
-    rationed = Lexicographic(part, Shape(soft_minimum=soft_minimum), places, left_seconds, start, interrupter)
-    return rationed.run(steps), rationed.left_seconds
+    return Lexicographic(part, Shape(soft_minimum=soft_minimum), places, effort, start).run(steps)
+
+
+def _serving_all(part: Problem, places: Places, effort: Effort) -> Outcome | None:
+    """The best plan that serves everybody in full; None if there is none, or none was found in time."""
+    try:
+        outcome = Lexicographic(part, Shape(partial=False), places, effort).run(choosing_steps())
+    except (InfeasibleError, NoSolutionInTimeError):
+        return None
+    return Outcome(outcome.assignments, (*_served_stages(part), *outcome.stages))
 
 
 def _served_stages(part: Problem) -> tuple[Stage, ...]:

@@ -121,17 +121,17 @@ class AllocationModel:
                         found[segment.variant.key] = Assignment(segment.candidate.accelerator, replicas)
         return found
 
-    def require_full(self, objective: Objective) -> None:
-        """Leave the demands of an objective no way to be served in part."""
+    def require_full(self, objective: Objective, *, required: bool = True) -> None:
+        """Leave the demands of an objective no way to be served in part, or give it back."""
         for block in self.blocks:
             if not objective.concerns(block.demand) or not block.demand.servable_rpm:
                 continue
             if block.whole is not None:
-                block.whole.lower_bound = 1.0
+                block.whole.lower_bound = 1.0 if required else 0.0
                 continue
             for segment in block.segments:
                 if not segment.full:
-                    segment.chosen.upper_bound = 0.0
+                    segment.chosen.upper_bound = 0.0 if required else 1.0
 
     def drop_excluded(self) -> None:
         """Delete the segments that can no longer be chosen: less to carry through the stages to come."""

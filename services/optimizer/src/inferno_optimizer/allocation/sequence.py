@@ -7,10 +7,9 @@ from functools import partial
 from typing import Any, Final
 
 from ortools.math_opt.python import mathopt
-from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation.fairness import DISTINCT_SHARE, guarantee, shares_between
-from inferno_optimizer.allocation.lexicographic import Minimizer, Minimum
+from inferno_optimizer.allocation.lexicographic import Effort, Minimizer, Minimum
 from inferno_optimizer.allocation.model import AllocationModel, Block, Shape
 from inferno_optimizer.allocation.objectives import (
     Assignments,
@@ -25,6 +24,9 @@ from inferno_optimizer.allocation.saturation import Fairness, Step
 
 FAIRNESS_LEVELS: Final = 12
 """Levels of max-min fairness that are told apart; the unserved rate decides among what remains."""
+
+TRIAL_SHARE_OF_TIME: Final = 0.2
+"""Part of the time left that may go into trying to serve all of a priority."""
 
 WORSE: Final = 1e-6
 """Relative loss of an earlier objective from which on a later solution is refused."""
@@ -60,22 +62,16 @@ class Lexicographic:
         problem: Problem,
         shape: Shape,
         places: Places,
-        budget_seconds: float,
+        effort: Effort,
         start: Assignments | None = None,
-        interrupter: SolveInterrupter | None = None,
     ) -> None:
         self._problem = problem
         self._places = places
         self._model = AllocationModel(problem, shape, places)
-        self._minimizer = Minimizer(self._model.model, budget_seconds, interrupter)
+        self._minimizer = Minimizer(self._model.model, effort)
         self._assignments = start
         self._solved = False
         self._stages: list[tuple[Measure, Stage]] = []
-
-    @property
-    def left_seconds(self) -> float:
-        """Budget that is left for whoever continues."""
-        return self._minimizer.left_seconds
 
     def run(self, steps: Iterable[Step]) -> Outcome:
         """Minimise step by step.
@@ -93,11 +89,24 @@ class Lexicographic:
 
     def _minimize(self, objective: Objective) -> None:
         measure = partial(_value, objective=objective, problem=self._problem, places=self._places)
-        settled = self._stage(objective.name, lambda: self._model.expression(objective), measure)
         serves = objective.kind in (Kind.NOT_FULL, Kind.UNSERVED)
+        if serves and self._assignments is not None and measure(self._assignments) > 0:
+            self._try_to_serve_all(objective)
+        settled = self._stage(objective.name, lambda: self._model.expression(objective), measure)
         if settled and serves and measure(self._assignments or {}) == 0:
             self._model.require_full(objective)
         self._model.drop_excluded()
+
+    def _try_to_serve_all(self, objective: Objective) -> None:
+        """Look for a plan in which an objective of service is 0, at least cost.
+
+        Whether there is one is a question that gives the solver no direction; cost does.
+        """
+        self._model.require_full(objective)
+        self._accept(
+            self._minimizer.minimize(self._model.expression(Objective(Kind.COST)), TRIAL_SHARE_OF_TIME)
+        )
+        self._model.require_full(objective, required=False)
 
     def _stage(self, name: str, build: Callable[[], Any], measure: Measure) -> bool:
         """Minimise one expression; whether it ended with a solution of its own or needed none."""
@@ -113,7 +122,7 @@ class Lexicographic:
         minimum = self._minimizer.minimize(expression)
         accepted = self._accept(minimum)
         if accepted:
-            self._minimizer.keep(expression, minimum.value)
+            self._minimizer.keep(expression, minimum.value, minimum.exclusion)
         self._record(name, measure, bound=minimum.bound, proven=accepted and minimum.proven)
         return accepted
 
