@@ -7,7 +7,7 @@ import pytest
 
 from inferno_optimizer.allocation import Problem
 from inferno_optimizer.allocation.construct import construct
-from inferno_optimizer.allocation.lexicographic import Minimum
+from inferno_optimizer.allocation.lexicographic import Effort, Minimum
 from inferno_optimizer.allocation.model import Shape
 from inferno_optimizer.allocation.objectives import places_of
 from inferno_optimizer.allocation.saturation import rationing_steps
@@ -69,17 +69,17 @@ class NothingInTime:
 
     out_of_time = False
 
-    def minimize(self, _: object) -> Minimum:
+    def minimize(self, *_: object) -> Minimum:
         return Minimum(None, math.inf, -math.inf, proven=False)
 
-    def keep(self, _: object, __: float) -> None:
+    def keep(self, *_: object) -> None:
         raise AssertionError("nothing was found that could be kept")
 
 
 def test_a_bound_that_was_not_found_is_left_out() -> None:
     system = SystemData.model_validate(a_scarce_system(6, "PriorityExhaustive")).system
     problem = problem_of(system, orders_of(system))
-    run = Lexicographic(problem, Shape(), places_of(problem), 1.0, construct(problem))
+    run = Lexicographic(problem, Shape(), places_of(problem), Effort(1.0), construct(problem))
     run._minimizer = NothingInTime()  # type: ignore[assignment]
     outcome = run.run(rationing_steps(problem))
     assert {stage.status for stage in outcome.stages if stage.bound is None} == {"fallback"}
