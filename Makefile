@@ -30,7 +30,7 @@ demo: $(STAMP) ## The seed's scenario on a laptop: 1 -> 4 replicas under load, a
 	@PYTHONPATH=hack $(BIN)/python -m demo $(if $(filter short,$(DEMO)),--short) $(if $(KEEP),--keep)
 
 test: $(STAMP) ## All tests that need nothing but Python (under 3 minutes)
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 tools: $(STAMP) ## Build the pinned control-plane programs into bin/ (needs Go; once, about 15 minutes)
 	@$(BIN)/python hack/tools/build.py
