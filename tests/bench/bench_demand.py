@@ -8,12 +8,14 @@ a replica of the seed's profile can take, rounded up. Three readings of the same
 
     upstream   completions of the last minute: what upstream takes for arrivals
     fixed      our arrivals (completions + change of what is in flight, backlog) of the last minute
-    adaptive   the same over the window that a test on counts finds, up to five minutes
+    adaptive   the same over the window that a test on counts finds, up to five minutes; the last reading
+               stands while the window agrees with it
 
-Goals: in the median over 20 constant loads at least 4 times fewer changes than `fixed`, and an earlier first
-change on the steps 1 -> 50, 10 -> 50, 100 -> 300 and back. A change counts from half of the way on: noise
-alone changes the count of a fixed window every half minute, before a step as after it (the column "any
-change"). The last tables have what the adaptive window is worse at. Ranges are minimum / median / maximum.
+Goals: in the median over 20 constant loads at least 4 times fewer changes than `fixed`, after each scrape as
+well as at the loop's default interval of 60 s, and an earlier first change on the steps 1 -> 50, 10 -> 50,
+100 -> 300 and back. A change counts from half of the way on: noise alone changes the count of a fixed window
+every half minute, before a step as after it (the column "any change"). The last tables have what the adaptive
+window is worse at. Ranges are minimum / median / maximum.
 """
 
 import argparse
@@ -31,10 +33,11 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from inferno_collector.demand import DemandPolicy, Estimate, PodEvidence
+from inferno_collector.demand import DemandPolicy, Estimate, Memory, PodEvidence
 from inferno_collector.estimation import estimate_demand
 from inferno_collector.samples import GrowingHistory, Metric
 from inferno_collector.settings import CollectorSettings
+from inferno_collector.steadiness import Caution
 from inferno_optimizer.queueing import Pair, SizingPolicy, size
 from inferno_shared.contracts import LinearParameters
 
@@ -61,10 +64,11 @@ READINGS: Final = ("upstream", "fixed", "adaptive")
 
 @dataclass(frozen=True)
 class Run:
-    """What was desired after each scrape, by reading, and whether the adaptive window was cut then."""
+    """What was desired after each scrape, by reading; the adaptive rate, and if its window was cut."""
 
     times: Sequence[float]
     desired: Mapping[str, Sequence[int]]
+    rates_rpm: Sequence[float]
     cut: Sequence[bool]
 
     def changes(self, reading: str, every: int = 1) -> int:
@@ -98,13 +102,15 @@ def show_constant_loads(console: Console, seeds: Sequence[int]) -> bool:
         "false changes seen per hour",
         title="constant load for an hour, a count after each scrape (15 s); every 60 s: the same ratio then",
     )
-    ratios, slow_ratios, cuts = [], [], []
+    caution = Caution()
+    ratios, slow_ratios, cuts, errors = [], [], [], []
     for rate_rpm in LEVELS_RPM:
         runs = [an_hour(rate_rpm, seed) for seed in seeds]
         fixed, adaptive = (mean(run.changes(name) for run in runs) for name in ("fixed", "adaptive"))
         slow = [mean(run.changes(name, every=4) for run in runs) for name in ("fixed", "adaptive")]
         ratios.append(fixed / max(adaptive, 0.5))
         slow_ratios.append(slow[0] / max(slow[1], 0.5))
+        errors.append(mean(mean(run.rates_rpm) for run in runs) / rate_rpm - 1)
         cuts.append(mean(sum(after and not before for before, after in pairwise(run.cut)) for run in runs))
         table.add_row(
             str(rate_rpm),
@@ -119,9 +125,12 @@ def show_constant_loads(console: Console, seeds: Sequence[int]) -> bool:
     )
     console.print(table)
     console.print(
-        f"goal: {GOAL_OF_CHANGES:g} in the median; the test's bound: 1 false rise, 0.25 falls per hour\n"
+        f"goal: {GOAL_OF_CHANGES:g} in the median; by level {spread(ratios, 1)}; every 60 s "
+        f"{spread(slow_ratios, 1)}\nthe test's bound: {caution.false_rises_per_hour:g} false rises, "
+        f"{caution.false_falls_per_hour:g} falls per hour; what is read differs by {mean(errors):+.1%} "
+        f"from the rate ({min(errors):+.1%} to {max(errors):+.1%}; at low loads a queue adds to it)\n"
     )
-    return median(ratios) >= GOAL_OF_CHANGES
+    return min(median(ratios), median(slow_ratios)) >= GOAL_OF_CHANGES
 
 
 def show_steps(console: Console, seeds: Sequence[int]) -> bool:
@@ -213,8 +222,8 @@ def add_step(table: Table, name: str, steps: Sequence[Step]) -> None:
     )
 
 
-def spread(values: Sequence[float]) -> str:
-    return f"{min(values):.0f} / {median(values):.0f} / {max(values):.0f}"
+def spread(values: Sequence[float], digits: int = 0) -> str:
+    return " / ".join(f"{value:.{digits}f}" for value in (min(values), median(values), max(values)))
 
 
 def an_hour(rate_rpm: float, seed: int, *, batch: int = 1, scrape_seconds: float = 15.0) -> Run:
@@ -286,7 +295,9 @@ def play(
     coming = next(arrivals, math.inf)
     times: list[float] = []
     desired: dict[str, list[int]] = {name: [] for name in READINGS}
+    rates_rpm: list[float] = []
     cut: list[bool] = []
+    memory = Memory()
     for number in range(int((seconds + WARM_UP_SECONDS) / scrape_seconds) + 1):
         now = number * scrape_seconds - WARM_UP_SECONDS
         engine.places = PLACES_PER_REPLICA * running_replicas(now)
@@ -299,13 +310,15 @@ def play(
             continue
         history.forget_before(now - adaptive.window_seconds)
         pods = [PodEvidence(history.frozen())]
-        last = estimate_demand(pods, now, fixed, None), estimate_demand(pods, now, adaptive, None)
+        last = estimate_demand(pods, now, fixed, Memory()), estimate_demand(pods, now, adaptive, memory)
+        memory = Memory(last[1].tokens, last[1].rate_read)
         times.append(now)
         desired["upstream"].append(replicas(completions_rpm(pods[0], now, fixed)))
         desired["fixed"].append(replicas(rpm(last[0])))
+        rates_rpm.append(rpm(last[1]))
         desired["adaptive"].append(replicas(rpm(last[1])))
         cut.append((last[1].window_seconds or 0) < adaptive.window_seconds - scrape_seconds / 2)
-    return Run(times, desired, cut)
+    return Run(times, desired, rates_rpm, cut)
 
 
 def completions_rpm(pod: PodEvidence, now: float, policy: DemandPolicy) -> float:

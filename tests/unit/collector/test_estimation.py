@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferno_collector.demand import DemandPolicy, Doubt, Estimate, PodEvidence, TokenMeans
+from inferno_collector.demand import DemandPolicy, Doubt, Estimate, Memory, PodEvidence, TokenMeans
 from inferno_collector.estimation import estimate_demand
 from inferno_collector.samples import UNUSABLE, History
 from unit.collector.scrapes import history, row, steady
@@ -19,7 +19,7 @@ def rpm(estimate: Estimate) -> float:
 
 def estimated(*histories: History | None, now: float = 60) -> Estimate:
     pods = [PodEvidence(found) for found in histories]
-    return estimate_demand(pods, now, POLICY, None)
+    return estimate_demand(pods, now, POLICY, Memory())
 
 
 def test_under_overload_the_rate_is_what_arrives_and_drains_not_what_completes() -> None:
@@ -34,8 +34,8 @@ def test_under_overload_the_rate_is_what_arrives_and_drains_not_what_completes()
 
 def test_drain_time_is_a_policy_and_can_be_left_out() -> None:
     pods = [PodEvidence(history(row(0, done=0), row(60, done=30, running=4, waiting=10)))]
-    slow = estimate_demand(pods, 60, DemandPolicy(drain_seconds=120), None)
-    never = estimate_demand(pods, 60, DemandPolicy(drain_seconds=0), None)
+    slow = estimate_demand(pods, 60, DemandPolicy(drain_seconds=120), Memory())
+    never = estimate_demand(pods, 60, DemandPolicy(drain_seconds=0), Memory())
     assert rpm(slow) == pytest.approx(44 + 5)
     assert rpm(never) == pytest.approx(44)
 
@@ -56,7 +56,7 @@ def test_fresh_samples_without_work_are_idle() -> None:
 def test_requests_in_flight_are_not_idle_even_when_nothing_arrives() -> None:
     pods = [PodEvidence(history(row(0, done=5, running=2), row(60, done=5, running=2)))]
     known = TokenMeans(input_tokens=10, output_tokens=4000, at=-100)
-    estimate = estimate_demand(pods, 60, POLICY, known)
+    estimate = estimate_demand(pods, 60, POLICY, Memory(known))
     assert not estimate.idle
     assert estimate.tokens == known
     assert "tokens per request as last seen 160 s ago" in estimate.message
@@ -68,7 +68,7 @@ def test_requests_longer_than_the_window_have_a_rate_by_littles_law() -> None:
         row(60, done=5, running=8, itl=160.0, itls=8000),
     )
     known = TokenMeans(input_tokens=10, output_tokens=6000, at=0)
-    estimate = estimate_demand([PodEvidence(history(*rows))], 60, POLICY, known)
+    estimate = estimate_demand([PodEvidence(history(*rows))], 60, POLICY, Memory(known))
     # 8 in flight all the time, each takes 6000 x 0.02 s = 120 s: 4 per minute.
     assert rpm(estimate) == pytest.approx(4)
 
@@ -76,7 +76,7 @@ def test_requests_longer_than_the_window_have_a_rate_by_littles_law() -> None:
 def test_a_burst_that_has_not_completed_yet_is_not_multiplied_by_littles_law() -> None:
     rows = (row(0, done=5, itl=1, itls=10), row(60, done=5, running=6, itl=2, itls=60))
     known = TokenMeans(input_tokens=10, output_tokens=50, at=0)
-    estimate = estimate_demand([PodEvidence(history(*rows))], 60, POLICY, known)
+    estimate = estimate_demand([PodEvidence(history(*rows))], 60, POLICY, Memory(known))
     assert rpm(estimate) == pytest.approx(6)
 
 
@@ -98,25 +98,25 @@ def test_a_new_replica_does_not_count_twice_the_load_that_it_took_over() -> None
     old = history(row(0, done=0), row(40, done=20), row(60, done=25))
     new = history(row(45, done=1), row(60, done=5))
     pods = [PodEvidence(old, born_at=-1000), PodEvidence(new, born_at=35, expected=False)]
-    assert rpm(estimate_demand(pods, 60, POLICY, None)) == pytest.approx(30)
+    assert rpm(estimate_demand(pods, 60, POLICY, Memory())) == pytest.approx(30)
 
 
 def test_a_deployment_whose_pods_are_all_new_is_rated_over_its_own_life() -> None:
     pods = [PodEvidence(history(row(35, done=0), row(60, done=10)), born_at=30, expected=False)]
-    assert rpm(estimate_demand(pods, 60, POLICY, None)) == pytest.approx(10 / 30 * 60)
+    assert rpm(estimate_demand(pods, 60, POLICY, Memory())) == pytest.approx(10 / 30 * 60)
 
 
 def test_completions_of_a_pod_deleted_within_the_window_count_until_it_vanished() -> None:
     gone = history(row(0, done=100), row(20, done=110), row(30, done=115))
     pods = [PodEvidence(steady(30)), PodEvidence(gone, exists=False, expected=False)]
-    assert rpm(estimate_demand(pods, 60, POLICY, None)) == pytest.approx(30 + 15)
+    assert rpm(estimate_demand(pods, 60, POLICY, Memory())) == pytest.approx(30 + 15)
 
 
 def test_a_deleted_pod_of_which_little_is_left_in_the_window_still_counts() -> None:
     """30/min on two pods until 20 s, then on one: the window from 15 s on sees 15/60 of the second's rate."""
     gone = history(row(10, done=100), row(15, done=102.5), row(20, done=105))
     pods = [PodEvidence(steady(15, until=75)), PodEvidence(gone, exists=False, expected=False)]
-    assert rpm(estimate_demand(pods, 75, POLICY, None)) == pytest.approx(15 + 2.5)
+    assert rpm(estimate_demand(pods, 75, POLICY, Memory())) == pytest.approx(15 + 2.5)
 
 
 def test_completions_without_token_counts_are_unknown() -> None:
@@ -145,7 +145,7 @@ def test_idle_pods_beside_an_unread_one_are_unknown_not_idle() -> None:
 
 def test_a_pod_that_is_not_ready_yet_is_not_missed() -> None:
     pods = [PodEvidence(steady(30)), PodEvidence(None, expected=False)]
-    assert rpm(estimate_demand(pods, 60, POLICY, None)) == pytest.approx(30)
+    assert rpm(estimate_demand(pods, 60, POLICY, Memory())) == pytest.approx(30)
 
 
 def test_stale_samples_are_unknown_with_their_age() -> None:
@@ -192,13 +192,13 @@ def test_a_late_scrape_does_not_distort_the_rate() -> None:
 
 
 def test_no_pod_at_all_is_unknown() -> None:
-    estimate = estimate_demand([], 60, POLICY, None)
+    estimate = estimate_demand([], 60, POLICY, Memory())
     assert estimate.doubt is Doubt.MISSING
     assert estimate.message == "no pod runs, so nothing measures the demand"
 
 
 def test_why_a_pod_could_not_be_read_is_said() -> None:
-    estimate = estimate_demand([PodEvidence(None, error="connection refused")], 60, POLICY, None)
+    estimate = estimate_demand([PodEvidence(None, error="connection refused")], 60, POLICY, Memory())
     assert estimate.message == "no ready pod has metrics yet: connection refused"
 
 
@@ -218,7 +218,7 @@ def test_a_rate_is_never_negative_nor_infinite(pods: list[list[tuple[float, int,
         )
         for rows in pods
     ]
-    estimate = estimate_demand(evidence, now, POLICY, None)
+    estimate = estimate_demand(evidence, now, POLICY, Memory())
     assert estimate.doubt is not None or (estimate.rate >= 0 and math.isfinite(estimate.rate))
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from builders import SEED_MODEL, SEED_NAME, SEED_NAMESPACE
-from inferno_collector.demand import DemandPolicy, TokenMeans
+from inferno_collector.demand import DemandPolicy, Memory, TokenMeans
 from inferno_collector.loads import MeasuredLoad, Server, measure_loads
 from inferno_collector.roster import ServingPod
 from inferno_collector.sources import LoadReading
@@ -38,7 +38,7 @@ def measured(
         reading,
         now=60,
         policy=POLICY,
-        remembered={KEY: remembered} if remembered else {},
+        remembered={KEY: Memory(remembered)} if remembered else {},
     )
     return [loads.by_variant[server.key] for server in servers]
 
@@ -152,15 +152,15 @@ def test_why_a_pod_could_not_be_read_is_part_of_the_problem() -> None:
 def test_token_means_are_remembered_through_a_cycle_without_any() -> None:
     known = TokenMeans(input_tokens=1, output_tokens=2, at=0)
     loads = measure_loads(
-        [a_server(a_pod())], LoadReading("scrape"), now=60, policy=POLICY, remembered={KEY: known}
+        [a_server(a_pod())], LoadReading("scrape"), now=60, policy=POLICY, remembered={KEY: Memory(known)}
     )
-    assert loads.tokens == {KEY: known}
+    assert loads.memory == {KEY: Memory(known)}
 
 
 def test_token_means_of_variants_that_are_gone_are_forgotten() -> None:
     known = TokenMeans(input_tokens=1, output_tokens=2, at=0)
-    loads = measure_loads([], LoadReading("scrape"), now=60, policy=POLICY, remembered={KEY: known})
-    assert loads.tokens == {}
+    loads = measure_loads([], LoadReading("scrape"), now=60, policy=POLICY, remembered={KEY: Memory(known)})
+    assert loads.memory == {}
 
 
 INCOMPLETE = "the answer may be incomplete: store gateway 2 is down"

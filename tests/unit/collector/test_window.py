@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferno_collector.demand import DemandPolicy, Estimate, PodEvidence
+from inferno_collector.demand import DemandPolicy, Estimate, Memory, PodEvidence
 from inferno_collector.estimation import estimate_demand
 from inferno_collector.samples import History
 from inferno_collector.settings import CollectorSettings
@@ -33,7 +33,7 @@ def stepped(
 
 
 def estimated(*histories: History, now: float, policy: DemandPolicy = POLICY) -> Estimate:
-    return estimate_demand([PodEvidence(found) for found in histories], now, policy, None)
+    return estimate_demand([PodEvidence(found) for found in histories], now, policy, Memory())
 
 
 def test_the_defaults_are_five_minutes_adaptive_and_one_minute_fixed() -> None:
@@ -134,7 +134,7 @@ def test_a_new_replica_that_takes_over_half_of_the_load_is_no_change() -> None:
     old = stepped(20, 10, at=540, until=600)
     new = history(row(540, done=0), *(row(540 + 15 * n, done=10.0 * n) for n in range(1, 5)))
     pods = [PodEvidence(old, born_at=-1000), PodEvidence(new, born_at=520, expected=False)]
-    estimate = estimate_demand(pods, 600, POLICY, None)
+    estimate = estimate_demand(pods, 600, POLICY, Memory())
     assert estimate.window_seconds == 300
     assert estimate.rate * 60 == pytest.approx(80)
 
@@ -142,7 +142,7 @@ def test_a_new_replica_that_takes_over_half_of_the_load_is_no_change() -> None:
 def test_a_scale_down_is_no_change() -> None:
     staying, leaving = stepped(10, 20, at=540, until=600), stepped(10, 10, at=0, until=540)
     pods = [PodEvidence(staying), PodEvidence(leaving, exists=False, expected=False)]
-    estimate = estimate_demand(pods, 600, POLICY, None)
+    estimate = estimate_demand(pods, 600, POLICY, Memory())
     assert estimate.window_seconds == 300
     assert estimate.rate * 60 == pytest.approx(80)
 
@@ -150,7 +150,7 @@ def test_a_scale_down_is_no_change() -> None:
 def test_work_of_a_pod_gone_before_the_change_is_left_out() -> None:
     staying, gone = stepped(10, 60, at=555, until=600), stepped(10, 10, at=0, until=450)
     pods = [PodEvidence(staying), PodEvidence(gone, exists=False, expected=False)]
-    estimate = estimate_demand(pods, 600, POLICY, None)
+    estimate = estimate_demand(pods, 600, POLICY, Memory())
     assert estimate.rate * 60 == pytest.approx(240)
 
 

@@ -1,7 +1,7 @@
 """The shell around the pure parts: caches and a load source on one side, snapshots on the other.
 
-It keeps nothing that matters: the last good catalogue and configuration, pods deleted a moment ago, and the
-last known token means. A restart loses no more than one window.
+It keeps nothing that matters: the last good catalogue and configuration, pods deleted a moment ago, and
+what the last readings of demand leave to the next. A restart loses no more than one window.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from inferno_collector.configuration import (
     PrometheusAddress,
     read_configuration,
 )
-from inferno_collector.demand import TokenMeans
+from inferno_collector.demand import Memory
 from inferno_collector.gauges import CollectorGauges
 from inferno_collector.journal import Journal
 from inferno_collector.loads import MeasuredLoads, VariantKey, measure_loads
@@ -148,7 +148,7 @@ class Collector:
         self._gauges = gauges
         self._clock = clock
         self._journal = Journal()
-        self._tokens: Mapping[VariantKey, TokenMeans] = {}
+        self._memory: Mapping[VariantKey, Memory] = {}
         self._build: asyncio.Task[Snapshot] | None = None
         self._build_version = -1
 
@@ -167,7 +167,7 @@ class Collector:
         reading = await self._source.read(roster, now)
         ways_in = [*self._cluster.problems(), *reading.problems]
         snapshot, loads = await asyncio.to_thread(self._work_out, world, roster, reading, ways_in, now)
-        self._tokens = loads.tokens
+        self._memory = loads.memory
         self._gauges.show_reading(reading)
         self._gauges.build_seconds.observe(perf_counter() - began)
         self._journal.record(snapshot)
@@ -181,6 +181,6 @@ class Collector:
             reading,
             now=now,
             policy=self._policy,
-            remembered=self._tokens,
+            remembered=self._memory,
         )
         return assemble(world, loads, ways_in, now=now), loads

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inferno_collector.flow import Means
+from inferno_collector.holding import RateRead
 from inferno_collector.samples import History
 from inferno_collector.steadiness import Caution
 
@@ -22,6 +23,8 @@ class DemandPolicy:
     `caution`: with it the window begins at the last change of the rate that is beyond doubt, at the latest
     `after_change_seconds` ago: a few requests tell that the rate fell, not how far. After a rise two scrapes
     are enough: what came before would hide it. None: never cut.
+    `hold_deviations`: the last reading stands while the window's rate is no more standard deviations away
+    (`holding.py`); 0: every reading is the window's own.
     """
 
     window_seconds: float = 60.0
@@ -30,6 +33,7 @@ class DemandPolicy:
     drain_seconds: float = 60.0
     caution: Caution | None = None
     after_change_seconds: float = 30.0
+    hold_deviations: float = 0.0
 
 
 class Doubt(StrEnum):
@@ -65,6 +69,14 @@ class TokenMeans:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What one reading leaves to the next; without it the next one is as good, only less calm."""
+
+    tokens: TokenMeans | None = None
+    rate: RateRead | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """The demand of a group of pods. Rates in requests per second; `doubt` set means unknown."""
 
@@ -77,8 +89,9 @@ class Estimate:
     observed_at: float | None = None
     window_seconds: float | None = None
     tokens: TokenMeans | None = None
+    rate_read: RateRead | None = None
     means: Means = field(default_factory=Means)
 
 
-DemandEstimator = Callable[[Sequence[PodEvidence], float, DemandPolicy, TokenMeans | None], Estimate]
-"""(pods, now, policy, token means remembered from an earlier window) -> estimate."""
+DemandEstimator = Callable[[Sequence[PodEvidence], float, DemandPolicy, Memory], Estimate]
+"""(pods, now, policy, what earlier readings left) -> estimate."""

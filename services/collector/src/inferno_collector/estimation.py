@@ -17,8 +17,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from inferno_collector.demand import DemandPolicy, Doubt, Estimate, PodEvidence, TokenMeans
+from inferno_collector.demand import DemandPolicy, Doubt, Estimate, Memory, PodEvidence, TokenMeans
 from inferno_collector.flow import Flow, Means
+from inferno_collector.holding import RateRead, stands
 from inferno_collector.samples import UNUSABLE, History, Metric, usable
 from inferno_collector.window import Window, steady_window, whole_window
 
@@ -26,7 +27,7 @@ _SECONDS_PER_MINUTE = 60.0
 
 
 def estimate_demand(
-    pods: Sequence[PodEvidence], now: float, policy: DemandPolicy, remembered: TokenMeans | None
+    pods: Sequence[PodEvidence], now: float, policy: DemandPolicy, memory: Memory
 ) -> Estimate:
     """Demand over the latest window; see the module's text for the formula."""
     fresh = [pod for pod in pods if pod.exists and _is_fresh(pod.history, now, policy)]
@@ -52,7 +53,7 @@ def estimate_demand(
         unread=unread,
         window=window,
     )
-    return _measured(seen, now, policy, remembered)
+    return _measured(seen, now, policy, memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +111,15 @@ class _Observation:
         return sum(values) * share if values else None
 
 
-def _measured(
-    seen: _Observation, now: float, policy: DemandPolicy, remembered: TokenMeans | None
-) -> Estimate:
+def _measured(seen: _Observation, now: float, policy: DemandPolicy, memory: Memory) -> Estimate:
     means = seen.means()
     running, waiting = seen.total(lambda flow: flow.running), seen.total(lambda flow: flow.waiting)
     in_flight = (running or 0.0) + (waiting or 0.0)
-    tokens, tokens_message = _token_means(seen.token_means or means, seen, remembered, now)
+    tokens, tokens_message = _token_means(seen.token_means or means, seen, memory.tokens, now)
     flow_rate = max(seen.arrival_rate(), _rate_of_long_requests(seen, means, tokens))
+    read = _rate_read(seen, flow_rate, policy, memory.rate)
     backlog_rate = (waiting or 0.0) / policy.drain_seconds if policy.drain_seconds else 0.0
-    rate = flow_rate + backlog_rate
+    rate = read.rate + backlog_rate
     idle = not rate and not in_flight
     if idle and seen.unread:
         return Estimate(Doubt.MISSING, f"the pods that answer are idle, but {seen.unread} did not answer")
@@ -136,7 +136,7 @@ def _measured(
         )
     return Estimate(
         doubt=None,
-        message=_message(seen, flow_rate, backlog_rate, tokens_message),
+        message=_message(seen, flow_rate, read, backlog_rate, tokens_message),
         rate=rate,
         idle=idle,
         running=running,
@@ -144,8 +144,28 @@ def _measured(
         observed_at=seen.end,
         window_seconds=seen.window_seconds,
         tokens=tokens,
+        rate_read=read,
         means=means,
     )
+
+
+def _rate_read(seen: _Observation, rate: float, policy: DemandPolicy, last: RateRead | None) -> RateRead:
+    """The last reading while it stands, else the window's rate."""
+    change = seen.window.change
+    since = seen.end - change.seconds_ago if change else -math.inf
+    if (
+        last is not None
+        and since < last.at <= seen.end
+        and stands(
+            last,
+            rate,
+            seconds=seen.window_seconds,
+            dispersion=seen.window.dispersion,
+            deviations=policy.hold_deviations,
+        )
+    ):
+        return last
+    return RateRead(rate, seen.end)
 
 
 def _is_fresh(history: History | None, now: float, policy: DemandPolicy) -> bool:
@@ -232,13 +252,18 @@ def _rate_of_long_requests(seen: _Observation, means: Means, tokens: TokenMeans 
     return steady / (tokens.output_tokens * seconds_per_token)
 
 
-def _message(seen: _Observation, flow_rate: float, backlog_rate: float, tokens_message: str) -> str:
+def _message(
+    seen: _Observation, flow_rate: float, read: RateRead, backlog_rate: float, tokens_message: str
+) -> str:
     before = sum(flow.in_flight_at_begin for flow, _ in seen.steady)
     after = sum(flow.in_flight for flow, _ in seen.steady)
     arrived = f"{flow_rate * _SECONDS_PER_MINUTE:.1f} requests/min arrived over {seen.window_seconds:.0f} s"
     parts = [f"{arrived}: {seen.completed():.0f} completed, in flight {before:.0f} -> {after:.0f}"]
     if seen.window.change:
         parts.append(str(seen.window.change))
+    if read.rate != flow_rate:
+        held = f"{read.rate * _SECONDS_PER_MINUTE:.1f} as read {seen.end - read.at:.0f} s ago"
+        parts.append(f"within its noise of {held}, which stands")
     if backlog_rate:
         parts.append(f"draining the queue adds {backlog_rate * _SECONDS_PER_MINUTE:.1f}")
     if seen.unread:

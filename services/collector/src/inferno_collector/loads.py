@@ -1,6 +1,6 @@
 """Gives every variant its load: by its own pods where series name them, else its share of the model's total.
 
-Pure: a reading, the variants and the token means of earlier cycles in; loads, problems and new means out.
+Pure: a reading, the variants and what earlier cycles left in; loads, problems and what to remember out.
 """
 
 from collections import defaultdict
@@ -15,8 +15,8 @@ from inferno_collector.demand import (
     DemandPolicy,
     Doubt,
     Estimate,
+    Memory,
     PodEvidence,
-    TokenMeans,
 )
 from inferno_collector.estimation import estimate_demand
 from inferno_collector.roster import ServingPod
@@ -64,10 +64,10 @@ class MeasuredLoad:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLoads:
-    """Loads of all variants; `tokens` are the token means to remember for the next cycle."""
+    """Loads of all variants; `memory` is what to remember for the next cycle."""
 
     by_variant: Mapping[VariantKey, MeasuredLoad]
-    tokens: Mapping[VariantKey, TokenMeans]
+    memory: Mapping[VariantKey, Memory]
 
 
 def measure_loads(
@@ -76,7 +76,7 @@ def measure_loads(
     *,
     now: float,
     policy: DemandPolicy,
-    remembered: Mapping[VariantKey, TokenMeans],
+    remembered: Mapping[VariantKey, Memory],
     estimate: DemandEstimator = estimate_demand,
 ) -> MeasuredLoads:
     """Load of each server. One whose metrics are missing is unknown, and the problem names what was found."""
@@ -86,19 +86,17 @@ def measure_loads(
         ready_by_model["", server.model].append(server)
     names = sorted(set(reading.model_names()) - {""})
     loads: dict[VariantKey, MeasuredLoad] = {}
-    tokens: dict[VariantKey, TokenMeans] = {}
+    memory: dict[VariantKey, Memory] = {}
     for server in servers:
-        last = remembered.get(server.key)
+        last = remembered.get(server.key, Memory())
         evidence = _evidence(server, reading, ready_by_model, now=now, policy=policy)
         failure = _failure(server, reading, evidence)
         estimated = (
             estimate(evidence.pods, now, policy, last) if failure is None else Estimate(Doubt.SOURCE, failure)
         )
         loads[server.key] = _measured(server, reading, evidence, estimated, names)
-        kept = estimated.tokens or last
-        if kept is not None:
-            tokens[server.key] = kept
-    return MeasuredLoads(loads, tokens)
+        memory[server.key] = Memory(estimated.tokens or last.tokens, estimated.rate_read or last.rate)
+    return MeasuredLoads(loads, memory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ _STALE_SECONDS_OF_PROMETHEUS = 45.0
 _ADAPTIVE_SECONDS = 300.0
 _FIXED_SECONDS = 60.0
 _AFTER_CHANGE_SECONDS = 30.0
+_HOLD_DEVIATIONS = 1.2
 
 
 class CollectorSettings(ServiceSettings):
@@ -32,7 +33,8 @@ class CollectorSettings(ServiceSettings):
     load_window: Literal["adaptive", "fixed"] = Field(
         "adaptive",
         description="Window that arrival rates are measured over: fixed, or adaptive (back to the last "
-        "change of the rate that a test on counts finds: a step shows soon, noise is averaged out)",
+        "change of the rate that a test on counts finds, and the last reading stands while the window agrees "
+        "with it: a step shows soon, noise does not)",
     )
     load_window_seconds: Annotated[float, Field(ge=2, le=3_600)] | None = Field(
         None,
@@ -106,13 +108,15 @@ class CollectorSettings(ServiceSettings):
             else _STALE_SECONDS_OF_PROMETHEUS + self.prometheus_min_interval_seconds
         )
         window_seconds = self._window_seconds()
+        adaptive = self.load_window == "adaptive"
         return DemandPolicy(
             window_seconds=window_seconds,
             minimum_span_seconds=min(self.load_minimum_span_seconds, window_seconds / 2),
             after_change_seconds=min(_AFTER_CHANGE_SECONDS, window_seconds / 2),
             stale_after_seconds=stale_seconds,
             drain_seconds=self.backlog_drain_seconds,
-            caution=Caution() if self.load_window == "adaptive" else None,
+            caution=Caution() if adaptive else None,
+            hold_deviations=_HOLD_DEVIATIONS if adaptive else 0.0,
         )
 
     def _window_seconds(self) -> float:

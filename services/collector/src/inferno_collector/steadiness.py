@@ -17,8 +17,8 @@ Level: split k is rejected at a / (k H), H = 1 + 1/2 + ... + 1/(number of splits
 steady arrivals sees a change with a probability of at most a, a = (false changes per hour) x (seconds between
 looks) / 3600. Neighbouring looks share most of their data: what happens is less than half of that bound (the
 table of tests/bench/bench_demand.py). Caution is not the same both ways: a rise that is none costs a replica
-for minutes, a fall that is none costs requests their latency. One false rise per hour is allowed, and one
-false fall in four hours.
+for minutes, a fall that is none costs requests their latency. The bounds are six false rises per hour and one
+false fall: what is read in the end moves less, since the last reading stands against noise (`holding.py`).
 
 A server that has just begun is known for less than the window, idle at first, and that idle time must not
 hide its first requests. With N requests, all after an empty time t of T known seconds, one rate for all of it
@@ -33,14 +33,14 @@ Poisson rate have (a - b)^2 / (a + b) = 1 on average. When the mean of these exc
 standard deviations, z is divided by its square root; the two largest are left out of it (a step makes two).
 
 Worked example: 19 intervals of 15 s with 10 requests each, then one with 25. N = 215, p = 1/20, N p = 10.75,
-x = 24.5: G = 24.5 ln(24.5/10.75) + 190.5 ln(190.5/204.25) = 6.91, z = 3.72. Looks every 15 s with one false
-rise per hour have a = 1/240, H = 3.548, so k = 1 needs 1 - Phi(z) < 0.00117, which is z > 3.04: the rate
-rose, and the window is the last 15 s. With 20 in the newest interval z = 2.56: the window stays whole.
+x = 24.5: G = 24.5 ln(24.5/10.75) + 190.5 ln(190.5/204.25) = 6.91, z = 3.72. Looks every 15 s with six
+false rises per hour have a = 1/40, H = 3.548, so k = 1 needs 1 - Phi(z) < 0.00705, which is z > 2.45: the
+rate rose, and the window is the last 15 s. With 19 in the newest interval z = 2.32: the window stays whole.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
@@ -64,8 +64,8 @@ class Caution:
     `false_starts`: probability that an empty beginning is left out although the rate was the same in it.
     """
 
-    false_rises_per_hour: float = 1.0
-    false_falls_per_hour: float = 0.25
+    false_rises_per_hour: float = 6.0
+    false_falls_per_hour: float = 1.0
     false_starts: float = 0.05
 
 
@@ -89,19 +89,23 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """The steady part: intervals from `first` on; `rose` tells the change before it, None without one."""
+    """The steady part: intervals from `first` on; `rose` tells the change before it, None without one.
+
+    `dispersion`: how many times more than Poisson's the counts vary.
+    """
 
     first: int
     rose: bool | None = None
+    dispersion: float = 1.0
 
 
 def steady_part(arrivals: Arrivals, caution: Caution) -> Steady:
     """The longest newest part of one rate; the whole of it when nothing contradicts."""
     found = _after_empty_start(arrivals, caution)
-    scale = math.sqrt(dispersion(arrivals.counts))
-    while (change := _change_after(found.first, arrivals, caution, scale)) is not None:
+    varying = dispersion(arrivals.counts)
+    while (change := _change_after(found.first, arrivals, caution, math.sqrt(varying))) is not None:
         found = change
-    return found
+    return replace(found, dispersion=varying)
 
 
 def _after_empty_start(arrivals: Arrivals, caution: Caution) -> Steady:

@@ -35,10 +35,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `begin` (seconds since the epoch) to now; after a change, each pod from its scrape next to it."""
+    """From `begin` (seconds since the epoch) to now; after a change, each pod from its scrape next to it.
+
+    `dispersion`: how many times more than Poisson's the arrivals in it vary from scrape to scrape.
+    """
 
     begin: float
     change: Change | None = None
+    dispersion: float = 1.0
 
     def flow(self, pod: PodEvidence, *, answers: bool) -> Flow:
         """What a pod did within the window; one that stopped answering is read at the group's moments."""
@@ -88,9 +92,9 @@ def steady_window(
     while first and seconds_ago[first] < least_seconds - arrivals.look_seconds * _LATE:
         first -= 1
     if not first or steady.rose is None:
-        return whole
+        return replace(whole, dispersion=steady.dispersion)
     change = Change(steady.rose, seconds_ago[steady.first], seconds_ago[first], arrivals.look_seconds)
-    return Window(max(pod.times[-1] for pod in present) - change.window_seconds, change)
+    return Window(max(pod.times[-1] for pod in present) - change.window_seconds, change, steady.dispersion)
 
 
 def _ledgers(pods: Sequence[PodEvidence], window: Window) -> list[Ledger]:
