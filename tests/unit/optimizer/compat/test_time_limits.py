@@ -79,7 +79,9 @@ class NothingInTime:
 def test_a_bound_that_was_not_found_is_left_out() -> None:
     system = SystemData.model_validate(a_scarce_system(6, "PriorityExhaustive")).system
     problem = problem_of(system, orders_of(system))
-    run = Lexicographic(problem, Shape(), places_of(problem), Effort(1.0), construct(problem))
+    run = Lexicographic(
+        problem, Shape(), places_of(problem), Effort(math.inf, lambda: 0.0), construct(problem)
+    )
     run._minimizer = NothingInTime()  # type: ignore[assignment]
     outcome = run.run(rationing_steps(problem))
     assert {stage.status for stage in outcome.stages if stage.bound is None} == {"fallback"}

@@ -1,6 +1,6 @@
 """Chooses an accelerator and a number of replicas for every variant: pure, from `Problem` to `Solution`."""
 
-from inferno_optimizer.allocation.lexicographic import Core, InterruptedSolveError, SolverError
+from inferno_optimizer.allocation.lexicographic import Core
 from inferno_optimizer.allocation.mip import solve
 from inferno_optimizer.allocation.problem import (
     Assignment,
@@ -13,6 +13,7 @@ from inferno_optimizer.allocation.problem import (
     Stage,
     Variant,
 )
+from inferno_optimizer.allocation.solver import InterruptedSolveError, SolverError
 from inferno_optimizer.allocation.verify import verify
 
 __all__ = [

@@ -9,10 +9,9 @@ as possible are exempt from having more than t, and the next level begins.
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from ortools.math_opt.python import mathopt
-
+from inferno_optimizer.allocation.linear import Linear, Row, total
 from inferno_optimizer.allocation.model import AllocationModel, Block
 from inferno_optimizer.allocation.problem import Variant
 
@@ -24,15 +23,15 @@ MOST_COMBINATIONS: Final = 1_000
 
 
 def guarantee(
-    model: AllocationModel, blocks: Sequence[Block], exempt: Sequence[Any], share: float
-) -> list[Any]:
-    """Demand a served share of every block but the exempt ones; returns the constraints.
+    model: AllocationModel, blocks: Sequence[Block], exempt: Sequence[Linear], share: float
+) -> list[int]:
+    """Demand a served share of every block but the exempt ones; returns the numbers of the rows.
 
-    `exempt` has one entry per block: a binary variable or 0.0.
+    `exempt` has one entry per block: a binary variable, or nothing.
     """
     rows = []
     for block, excused in zip(blocks, exempt, strict=True):
-        rows += [model.model.add_linear_constraint(row) for row in _rows(block, excused, share)]
+        rows += [model.program.add(row) for row in _rows(block, excused, share)]
     return rows
 
 
@@ -51,7 +50,7 @@ def shares_between(blocks: Sequence[Block], low: float, high: float) -> list[flo
     return sorted(share for share in shares if low + DISTINCT_SHARE < share <= high)
 
 
-def _rows(block: Block, excused: Any, share: float) -> Iterator[Any]:  # noqa: ANN401 - MathOpt is untyped
+def _rows(block: Block, excused: Linear, share: float) -> Iterator[Row]:
     if block.share is not None:
         yield block.share + excused >= share
         return
@@ -64,7 +63,7 @@ def _rows(block: Block, excused: Any, share: float) -> Iterator[Any]:  # noqa: A
         elif needed > segment.lower:
             yield segment.replicas - needed * segment.chosen + needed * excused >= 0.0
     if share > 0:
-        yield excused + mathopt.fast_sum([s.chosen for s in block.segments]) >= 1.0
+        yield excused + total(s.chosen for s in block.segments) >= 1.0
 
 
 def _shares_of(block: Block) -> list[float] | None:

@@ -29,9 +29,9 @@ Example: at most 4 G and 2 H, one model with a variant on each, 60 rpm to serve,
 20 rpm per H at 25 cents: 6 G would cost 60 and 3 H 75, but neither fits; the optimum is 4 G + 1 H for 65.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
@@ -69,6 +69,7 @@ def solve(
     *,
     time_limit_seconds: float = DEFAULT_TIME_LIMIT_SECONDS,
     interrupter: SolveInterrupter | None = None,
+    clock: Callable[[], float] = time.monotonic,
     core: Core = DEFAULT_CORE,
 ) -> Solution:
     """Best plan for the problem. Same problem, same plan, unless the time limit cuts in.
@@ -81,7 +82,7 @@ def solve(
     """
     places = places_of(problem)
     alone = {demand.key: best_alone(demand, places) for demand in problem.demands}
-    effort = Effort(time_limit_seconds, interrupter, core)
+    effort = Effort(clock() + time_limit_seconds, clock, interrupter, core)
     outcomes: list[Outcome] = []
     for part in _parts(problem):
         outcome = _together(part, [alone[d.key] for d in part.demands], places)
@@ -125,10 +126,7 @@ def _fits(problem: Problem, assignments: Assignments) -> bool:
 
 def _by_program(part: Problem, places: Places, effort: Effort) -> Outcome:
     """Solve with the program: first whether everybody can be served in full, then with rationing."""
-    attempt = replace(effort, left_seconds=effort.left_seconds * FULL_SHARE_OF_TIME)
-    outcome = _serving_all(part, places, attempt)
-    effort.left_seconds *= 1 - FULL_SHARE_OF_TIME
-    effort.left_seconds += attempt.left_seconds
+    outcome = _serving_all(part, places, effort.part(FULL_SHARE_OF_TIME))
     if outcome is not None:
         return outcome
     start = construct(part)

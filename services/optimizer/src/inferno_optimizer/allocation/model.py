@@ -6,12 +6,11 @@ reduced costs are sharp, which is what makes 10,000 variants solvable (`lexicogr
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from ortools.math_opt.python import mathopt
-
+from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.objectives import Kind, Objective, Places
 from inferno_optimizer.allocation.problem import (
     RELATIVE_TOLERANCE,
@@ -24,30 +23,29 @@ from inferno_optimizer.allocation.problem import (
     Rationing,
     Variant,
 )
-
-Expression = Any
-"""A linear expression of MathOpt, which ships no types."""
+from inferno_optimizer.allocation.program import Program
 
 HALF: Final = 0.5
 """The middle between 0 and 1: how a solver's value of a binary variable is read."""
+
+ONE: Final = Linear(constant=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One way to use one candidate: `chosen` [z] in {0, 1}, and then lower to upper replicas [y].
 
-    `changes` are the replicas changed if it is chosen, 0 otherwise; `own` all variables that only it uses.
+    `changes` are the replicas changed if it is chosen, 0 otherwise.
     """
 
     variant: Variant
     candidate: Candidate
-    chosen: Any
-    replicas: Expression
+    chosen: Variable
+    replicas: Linear
     lower: int
     upper: int
     full: bool
-    changes: Expression
-    own: tuple[Any, ...]
+    changes: Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +65,26 @@ class Block:
 
     demand: Demand
     segments: list[Segment] = field(default_factory=list)
-    missed: list[Any] = field(default_factory=list)
-    share: Any = None
-    whole: Any = None
+    missed: list[Variable] = field(default_factory=list)
+    share: Variable | None = None
+    whole: Variable | None = None
 
     @property
-    def served_share(self) -> Expression:
+    def served_share(self) -> Linear:
         """Served part of what can be served, 0 to 1."""
         rate = self.demand.servable_rpm
         if not rate or self.share is not None:
-            return mathopt.LinearExpression(1.0) if not rate else self.share + 0.0
-        return mathopt.fast_sum(
-            [s.chosen if s.full else s.replicas * (s.candidate.rate_rpm / rate) for s in self.segments]
+            return self.share if rate and self.share is not None else ONE
+        return total(
+            s.chosen if s.full else s.replicas * (s.candidate.rate_rpm / rate) for s in self.segments
         )
 
     @property
-    def full(self) -> Expression:
+    def full(self) -> Linear:
         """1 when served in full, else 0."""
         if not self.demand.servable_rpm or self.whole is not None:
-            return mathopt.LinearExpression(1.0) if self.whole is None else self.whole + 0.0
-        return mathopt.fast_sum([s.chosen for s in self.segments if s.full])
+            return ONE if self.whole is None else self.whole
+        return total(s.chosen for s in self.segments if s.full)
 
 
 class AllocationModel:
@@ -94,7 +92,7 @@ class AllocationModel:
 
     def __init__(self, problem: Problem, shape: Shape, places: Places) -> None:
         self.problem = problem
-        self.model = mathopt.Model()
+        self.program = Program()
         self._shape = shape
         self._places = places
         self._all_or_nothing = problem.rationing is Rationing.ALL_OR_NOTHING
@@ -102,21 +100,22 @@ class AllocationModel:
         if problem.capacity is not None:
             self._limit_devices(problem.capacity)
 
-    def expression(self, objective: Objective) -> Expression:
+    def expression(self, objective: Objective) -> Linear:
         """The objective as a linear expression."""
-        parts: list[Expression] = [mathopt.LinearExpression(0.0)]
-        for block in self.blocks:
-            if objective.concerns(block.demand):
-                parts.extend(self._terms(objective.kind, block))
-        return mathopt.fast_sum(parts)
+        return total(
+            term
+            for block in self.blocks
+            if objective.concerns(block.demand)
+            for term in self._terms(objective.kind, block)
+        )
 
-    def assignments(self, values: Mapping[Any, float]) -> dict[Key, Assignment]:
+    def assignments(self, values: Sequence[float]) -> dict[Key, Assignment]:
         """Whole replicas out of the solver's values."""
         found = {v.key: Assignment(v.current_accelerator, 0) for v in self.problem.variants()}
         for block in self.blocks:
             for segment in block.segments:
-                if values[segment.chosen] > HALF:
-                    replicas = round(mathopt.evaluate_expression(segment.replicas, values))
+                if values[segment.chosen.column] > HALF:
+                    replicas = round(segment.replicas.value(values))
                     if replicas:
                         found[segment.variant.key] = Assignment(segment.candidate.accelerator, replicas)
         return found
@@ -127,21 +126,16 @@ class AllocationModel:
             if not objective.concerns(block.demand) or not block.demand.servable_rpm:
                 continue
             if block.whole is not None:
-                block.whole.lower_bound = 1.0 if required else 0.0
+                self.program.bound(block.whole, lower=1.0 if required else 0.0)
                 continue
             for segment in block.segments:
                 if not segment.full:
-                    segment.chosen.upper_bound = 0.0 if required else 1.0
+                    self.program.bound(segment.chosen, upper=0.0 if required else 1.0)
 
     def drop_excluded(self) -> None:
-        """Delete the segments that can no longer be chosen: less to carry through the stages to come."""
+        """Forget the segments that can no longer be chosen: less to carry through the stages to come."""
         for block in self.blocks:
-            excluded = [s for s in block.segments if s.chosen.upper_bound < HALF]
-            if excluded:
-                block.segments = [s for s in block.segments if s.chosen.upper_bound > HALF]
-                for segment in excluded:
-                    for variable in segment.own:
-                        self.model.delete_variable(variable)
+            block.segments = [s for s in block.segments if self.program.upper_bound(s.chosen) > HALF]
 
     def _block(self, demand: Demand) -> Block:
         if len(demand.variants) == 1:
@@ -182,8 +176,8 @@ class AllocationModel:
         """(1) divided by lambda_d: share served <= sum of r_vj y_vj / lambda_d; whole only if share is 1."""
         rate = demand.servable_rpm
         block = Block(demand)
-        block.whole = self.model.add_binary_variable()
-        block.share = self.model.add_variable(lb=0.0, ub=1.0)
+        whole = block.whole = self.program.binary()
+        share = block.share = self.program.variable(0.0, 1.0)
         for variant in demand.variants:
             fewest = max(self._guaranteed(variant), 1)
             segments = [
@@ -196,28 +190,26 @@ class AllocationModel:
             if self._all_or_nothing and segments:
                 base = max(variant.minimum, variant.floor)
                 highest = max(variant.most_replicas(s.candidate, rate) for s in segments)
-                replicas = mathopt.fast_sum([s.replicas for s in segments])
-                self.model.add_linear_constraint(replicas <= base + (highest - base) * block.whole)
+                replicas = total(s.replicas for s in segments)
+                self.program.add(replicas <= base + (highest - base) * whole)
         if rate:
-            served = mathopt.fast_sum([s.replicas * (s.candidate.rate_rpm / rate) for s in block.segments])
-            self.model.add_linear_constraint(block.share <= served + RELATIVE_TOLERANCE * block.whole)
-        self.model.add_linear_constraint(block.whole <= block.share)
+            served = total(s.replicas * (s.candidate.rate_rpm / rate) for s in block.segments)
+            self.program.add(share <= served + RELATIVE_TOLERANCE * whole)
+        self.program.add(whole <= share)
         if not self._shape.partial:
-            block.whole.lower_bound = 1.0
+            self.program.bound(whole, lower=1.0)
         return block
 
     def _segment(
         self, variant: Variant, candidate: Candidate, lower: int, upper: int, *, full: bool = False
     ) -> Segment:
         """(2) lo z <= y <= hi z; no y of its own where only one number of replicas is possible."""
-        own = [self.model.add_binary_variable()]
-        chosen = own[0]
+        chosen = self.program.binary()
         replicas = lower * chosen
         if lower < upper:
-            own.append(self.model.add_integer_variable(lb=0, ub=upper))
-            replicas = own[1] + 0.0
-            self.model.add_linear_constraint(replicas <= upper * chosen)
-            self.model.add_linear_constraint(replicas >= lower * chosen)
+            replicas = self.program.variable(0.0, upper, integer=True)
+            self.program.add(replicas <= upper * chosen)
+            self.program.add(replicas >= lower * chosen)
         current = variant.current_replicas
         if variant.switches_to(candidate.accelerator):
             changes = replicas + current * chosen
@@ -226,37 +218,36 @@ class AllocationModel:
         elif upper <= current:
             changes = current * chosen - replicas
         else:
-            own.append(self.model.add_variable(lb=0.0, ub=max(upper - current, current - lower)))
-            changes = own[2] + 0.0
-            self.model.add_linear_constraint(changes >= replicas - current * chosen)
-            self.model.add_linear_constraint(changes >= current * chosen - replicas)
-        return Segment(variant, candidate, chosen, replicas, lower, upper, full, changes, tuple(own))
+            changes = self.program.variable(0.0, max(upper - current, current - lower))
+            self.program.add(changes >= replicas - current * chosen)
+            self.program.add(changes >= current * chosen - replicas)
+        return Segment(variant, candidate, chosen, replicas, lower, upper, full, changes)
 
     def _one_accelerator(
         self, block: Block, variant: Variant, segments: list[Segment], *, must_run: bool
     ) -> None:
         """(2) sum of z_vj <= 1, (4) exactly 1 where replicas are guaranteed."""
-        chosen = mathopt.fast_sum([s.chosen for s in segments])
+        chosen = total(s.chosen for s in segments)
         if must_run or self._guaranteed(variant):
-            self.model.add_linear_constraint(chosen == 1)
+            self.program.add(chosen.equals(1))
         elif segments:
-            self.model.add_linear_constraint(chosen <= 1)
+            self.program.add(chosen <= 1)
         if self._shape.soft_minimum and variant.minimum:
-            missed = self.model.add_variable(lb=0.0, ub=variant.minimum)
-            counted = mathopt.fast_sum([self._counted(s, variant.minimum) for s in segments])
-            self.model.add_linear_constraint(missed >= variant.minimum - counted)
+            missed = self.program.variable(0.0, variant.minimum)
+            counted = total(self._counted(s, variant.minimum) for s in segments)
+            self.program.add(missed >= variant.minimum - counted)
             block.missed.append(missed)
 
-    def _counted(self, segment: Segment, minimum: int) -> Expression:
+    def _counted(self, segment: Segment, minimum: int) -> Linear:
         """min(y, minimum), tight: half a choice of many replicas does not make up for the other half."""
         if segment.lower >= minimum:
             return minimum * segment.chosen
         if segment.upper <= minimum:
             return segment.replicas
-        counted = self.model.add_variable(lb=0.0, ub=minimum)
-        self.model.add_linear_constraint(counted <= segment.replicas)
-        self.model.add_linear_constraint(counted <= minimum * segment.chosen)
-        return counted + 0.0
+        counted = self.program.variable(0.0, minimum)
+        self.program.add(counted <= segment.replicas)
+        self.program.add(counted <= minimum * segment.chosen)
+        return counted
 
     def _guaranteed(self, variant: Variant) -> int:
         """Replicas that no plan goes below."""
@@ -264,14 +255,14 @@ class AllocationModel:
 
     def _limit_devices(self, capacity: Mapping[str, int]) -> None:
         """(3) devices used <= cap_k."""
-        used: dict[str, list[Expression]] = defaultdict(list)
+        used: dict[str, list[Linear]] = defaultdict(list)
         for block in self.blocks:
             for segment in block.segments:
                 used[segment.candidate.device].append(segment.candidate.units * segment.replicas)
         for device in sorted(used):
-            self.model.add_linear_constraint(mathopt.fast_sum(used[device]) <= capacity.get(device, 0))
+            self.program.add(total(used[device]) <= capacity.get(device, 0))
 
-    def _terms(self, kind: Kind, block: Block) -> list[Expression]:
+    def _terms(self, kind: Kind, block: Block) -> Sequence[Linear]:
         match kind:
             case Kind.MINIMUM_MISSED:
                 return block.missed
@@ -286,19 +277,19 @@ class AllocationModel:
             case Kind.NAME_ORDER:
                 return [self._order(segment) for segment in block.segments]
 
-    def _order(self, segment: Segment) -> Expression:
+    def _order(self, segment: Segment) -> Linear:
         rank = segment.variant.candidates.index(segment.candidate)
         return self._places[segment.variant.key] * segment.replicas + rank * segment.chosen
 
 
-def _stopped(block: Block) -> Iterator[Expression]:
+def _stopped(block: Block) -> Iterator[Linear]:
     """Replicas of the variants that end altogether."""
     for variant in block.demand.variants:
         chosen = [s.chosen for s in block.segments if s.variant is variant]
-        yield variant.current_replicas * (1.0 - mathopt.fast_sum(chosen))
+        yield variant.current_replicas * (1.0 - total(chosen))
 
 
-def _cost(segment: Segment) -> Expression:
+def _cost(segment: Segment) -> Linear:
     """Cost, with the charge for switching accelerators: `objectives.cost_with_switching`."""
     variant, candidate = segment.variant, segment.candidate
     if not variant.switches_to(candidate.accelerator):

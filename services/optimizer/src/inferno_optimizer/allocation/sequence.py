@@ -4,12 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
-
-from ortools.math_opt.python import mathopt
+from typing import Final
 
 from inferno_optimizer.allocation.fairness import DISTINCT_SHARE, guarantee, shares_between
 from inferno_optimizer.allocation.lexicographic import Effort, Minimizer, Minimum
+from inferno_optimizer.allocation.linear import Linear, total
 from inferno_optimizer.allocation.model import AllocationModel, Block, Shape
 from inferno_optimizer.allocation.objectives import (
     Assignments,
@@ -68,7 +67,7 @@ class Lexicographic:
         self._problem = problem
         self._places = places
         self._model = AllocationModel(problem, shape, places)
-        self._minimizer = Minimizer(self._model.model, effort)
+        self._minimizer = Minimizer(self._model.program, effort)
         self._assignments = start
         self._solved = False
         self._stages: list[tuple[Measure, Stage]] = []
@@ -108,7 +107,7 @@ class Lexicographic:
         )
         self._model.require_full(objective, required=False)
 
-    def _stage(self, name: str, build: Callable[[], Any], measure: Measure) -> bool:
+    def _stage(self, name: str, build: Callable[[], Linear], measure: Measure) -> bool:
         """Minimise one expression; whether it ended with a solution of its own or needed none."""
         started = self._assignments is not None
         if self._assignments is not None and measure(self._assignments) == 0:
@@ -165,7 +164,7 @@ class Lexicographic:
             for block in self._model.blocks
             if block.demand.servable_rpm and fairness.priority in (None, block.demand.priority)
         ]
-        exempt: Sequence[Any] = [0.0] * len(blocks)
+        exempt: Sequence[Linear] = [Linear()] * len(blocks)
         exempted = 0
         for level in range(1, FAIRNESS_LEVELS + 1):
             if exempted >= len(blocks):
@@ -174,30 +173,30 @@ class Lexicographic:
             least = self._raise_least_share(blocks, exempt, exempted, name)
             if least is None or least >= 1 - DISTINCT_SHARE:
                 return
-            exempt = [self._model.model.add_binary_variable() for _ in blocks]
+            exempt = [self._model.program.binary() for _ in blocks]
             guarantee(self._model, blocks, exempt, least + DISTINCT_SHARE)
             demands = [block.demand for block in blocks]
             count = partial(_served_at_most, demands=demands, share=least + DISTINCT_SHARE / 2)
-            if not self._stage(f"demands at {name}", partial(mathopt.fast_sum, exempt), count):
+            if not self._stage(f"demands at {name}", partial(total, exempt), count):
                 return
             exempted = round(count(self._assignments or {}))
 
     def _raise_least_share(
-        self, blocks: Sequence[Block], exempt: Sequence[Any], exempted: int, name: str
+        self, blocks: Sequence[Block], exempt: Sequence[Linear], exempted: int, name: str
     ) -> float | None:
         """Largest least share among the demands that are not exempt, by halving; None if time ran out."""
         measure = partial(_largest_unserved, demands=[b.demand for b in blocks], exempted=exempted)
         if self._assignments is None:
-            self._accept(self._minimizer.minimize(0.0))
+            self._accept(self._minimizer.minimize(Linear()))
         low = 1.0 - measure(self._assignments or {})
         shares = shares_between(blocks, low, 1.0)
         infeasible_from, proven = 1.0, True
         while proven and shares:
             middle = len(shares) // 2
             rows = guarantee(self._model, blocks, exempt, shares[middle])
-            minimum = self._minimizer.minimize(0.0)
+            minimum = self._minimizer.minimize(Linear())
             for row in rows:
-                self._model.model.delete_linear_constraint(row)
+                self._model.program.remove(row)
             if minimum.infeasible:
                 infeasible_from = shares[middle]
                 shares = shares[:middle]
