@@ -8,8 +8,8 @@ from inferno_optimizer.allocation import Assignment
 from inferno_optimizer.candidates import Member, Sized, SizedGroup
 from inferno_optimizer.choosing import Chosen
 from inferno_optimizer.devices import Keeping
-from inferno_optimizer.queueing import Pair, Performance, predict
-from inferno_shared.contracts import Outcome, PlanReason, Variant
+from inferno_optimizer.queueing import Pair, Performance, SizingPolicy, predict
+from inferno_shared.contracts import Outcome, PlanReason, Policy, Variant
 
 FULL = 1 - 1e-6
 """Share of a rate from which on it counts as served: the tolerance of the allocation."""
@@ -103,24 +103,26 @@ class HeldDecision:
     performance: Performance | None = None
 
 
-def decisions_of(groups: Sequence[SizedGroup], chosen: Chosen) -> list[Decision]:
+def decisions_of(groups: Sequence[SizedGroup], chosen: Chosen, policy: Policy) -> list[Decision]:
     """One decision per variant that took part, in the order of the groups, latencies included."""
     decisions: list[Decision] = []
     for sized in groups:
         decisions += _group_decisions(sized, chosen.solution.assignments)
-    return _with_performance(decisions)
+    return _with_performance(decisions, SizingPolicy.of(policy))
 
 
 def held_decisions(
     kept: Sequence[Keeping],
     infeasible: Mapping[tuple[str, str], tuple[Sized, ...]],
     groups: Sequence[SizedGroup],
+    policy: Policy,
 ) -> list[HeldDecision]:
     """Held variants; where the SLO is infeasible, the latencies that the current replicas will show."""
     rates = _rates_of_infeasible(kept, infeasible, groups)
     held = [HeldDecision(k, _current_choice(k, infeasible), rates.get(k.held.variant.key)) for k in kept]
     asked = [(h.choice.pair, h.rate_rpm / h.keeping.replicas) for h in held if h.choice and h.rate_rpm]
-    answers = iter(predict([pair for pair, _ in asked], [rate for _, rate in asked]))
+    pairs, rates_rpm = [pair for pair, _ in asked], [rate for _, rate in asked]
+    answers = iter(predict(pairs, rates_rpm, SizingPolicy.of(policy)))
     return [replace(h, performance=next(answers)) if h.choice and h.rate_rpm else h for h in held]
 
 
@@ -166,19 +168,19 @@ def _at_maximum(service: Service, decision: Decision) -> bool:
     return maximum is not None and decision.replicas >= maximum and service.capacity_rpm > 0
 
 
-def _with_performance(decisions: Sequence[Decision]) -> list[Decision]:
+def _with_performance(decisions: Sequence[Decision], policy: SizingPolicy) -> list[Decision]:
     """Predict all decisions in one call: at the rate per replica, and with one replica less."""
     pairs: list[Pair] = []
     rates_rpm: list[float] = []
     for decision in decisions:
-        for replicas in _predicted_replicas(decision):
+        for rate_rpm in _predicted_rates(decision):
             if decision.choice is not None:
                 pairs.append(decision.choice.pair)
-                rates_rpm.append(decision.rate_rpm / replicas)
-    answers = iter(predict(pairs, rates_rpm))
+                rates_rpm.append(rate_rpm)
+    answers = iter(predict(pairs, rates_rpm, policy))
     told = []
     for decision in decisions:
-        found = [next(answers) for _ in _predicted_replicas(decision)]
+        found = [next(answers) for _ in _predicted_rates(decision)]
         told.append(
             replace(
                 decision,
@@ -189,12 +191,21 @@ def _with_performance(decisions: Sequence[Decision]) -> list[Decision]:
     return told
 
 
-def _predicted_replicas(decision: Decision) -> list[int]:
-    """Numbers of replicas to predict for."""
+def _predicted_rates(decision: Decision) -> list[float]:
+    """Rates per replica to predict for: as decided, and with one replica less where that says something.
+
+    The rest of a shared demand takes its part of what the missing replica leaves, so that all are equally
+    busy: of 60 rpm, with 1 replica of 14.3 and 4 of 13.2 rpm (67.1 in all) and one of the four less, each
+    of the other three gets 60 13.2 / (67.1 - 13.2) = 14.7.
+    """
     if decision.choice is None:
         return []
-    tells_less = decision.reason is PlanReason.SLO_BINDS and decision.replicas > 1
-    return [decision.replicas, decision.replicas - 1] if tells_less else [decision.replicas]
+    rates_rpm = [decision.rate_rpm / decision.replicas]
+    if decision.reason in (PlanReason.SLO_BINDS, PlanReason.SHARED_DEMAND) and decision.replicas > 1:
+        own_rpm = decision.choice.sizing.capacity_rpm
+        left_rpm = decision.service.capacity_rpm - own_rpm
+        rates_rpm.append(decision.service.rate_rpm * own_rpm / left_rpm)
+    return rates_rpm
 
 
 def _current_choice(kept: Keeping, infeasible: Mapping[tuple[str, str], tuple[Sized, ...]]) -> Sized | None:

@@ -2,23 +2,35 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from inferno_optimizer.allocation import Stage as SolvedStage
 from inferno_optimizer.candidates import SizedGroup
 from inferno_optimizer.decisions import Decision, HeldDecision
-from inferno_optimizer.devices import limits_of
-from inferno_optimizer.explain import Holder, Scarcity, explain, explain_held
+from inferno_optimizer.demands import DemandKey
+from inferno_optimizer.devices import current_cost, limits_of
+from inferno_optimizer.explain import (
+    Growth,
+    Holder,
+    Scarcity,
+    Wish,
+    explain,
+    explain_held,
+    growth_sentence,
+)
 from inferno_optimizer.queueing import Performance
 from inferno_shared.contracts import (
+    Accelerator,
     Allocation,
     Certificate,
     Demand,
     DeviceCapacity,
+    OneMore,
     Outcome,
     Plan,
     PlanReason,
+    Policy,
     Prediction,
     Problem,
     Snapshot,
@@ -33,7 +45,7 @@ Status = Literal["optimal", "feasible", "fallback"]
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that was decided about one snapshot."""
+    """All that was decided about one snapshot, and what limits cost: `wishes` and `growth` by device."""
 
     groups: Sequence[SizedGroup]
     decisions: Sequence[Decision]
@@ -41,6 +53,8 @@ class Findings:
     stages: Sequence[SolvedStage]
     problems: Sequence[Problem]
     verified: bool
+    wishes: Mapping[DemandKey, Wish] = field(default_factory=dict)
+    growth: Mapping[str, Growth] = field(default_factory=dict)
 
 
 def document(snapshot: Snapshot, findings: Findings) -> Plan:
@@ -48,15 +62,18 @@ def document(snapshot: Snapshot, findings: Findings) -> Plan:
     holders = _holders(findings)
     used = {device: sum(h.gpus for h in found) for device, found in holders.items()}
     limits = limits_of(snapshot.inventory)
-    scarcity = Scarcity(None if snapshot.policy.unlimited else limits, holders, used)
-    allocations = [_allocation(d, snapshot, scarcity) for d in findings.decisions]
+    scarcity = Scarcity(
+        None if snapshot.policy.unlimited else limits, holders, used, findings.wishes, findings.growth
+    )
+    catalogue = {accelerator.name: accelerator for accelerator in snapshot.accelerators}
+    allocations = [_allocation(d, snapshot.policy, scarcity, catalogue) for d in findings.decisions]
     allocations += [_held_allocation(h) for h in findings.held]
     allocations.sort(key=lambda a: (a.namespace, a.name))
     return Plan(
         snapshot_id=snapshot.id or snapshot.content_id(),
         allocations=allocations,
         demands=list(_demands(findings)),
-        capacity=_capacity(snapshot, limits, used),
+        capacity=_capacity(snapshot, limits, used, findings.growth),
         totals=Totals(
             cost_per_hour=_rounded(sum(a.cost_per_hour for a in allocations)),
             gpus=sum(a.gpus for a in allocations),
@@ -66,19 +83,22 @@ def document(snapshot: Snapshot, findings: Findings) -> Plan:
     )
 
 
-def _allocation(decision: Decision, snapshot: Snapshot, scarcity: Scarcity) -> Allocation:
-    choice, replicas = decision.choice, decision.replicas
+def _allocation(
+    decision: Decision, policy: Policy, scarcity: Scarcity, catalogue: Mapping[str, Accelerator]
+) -> Allocation:
+    choice, replicas, variant = decision.choice, decision.replicas, decision.variant
+    current = current_cost(variant, catalogue) * variant.current.replicas
     return Allocation(
-        namespace=decision.variant.namespace,
-        name=decision.variant.name,
+        namespace=variant.namespace,
+        name=variant.name,
         outcome=decision.outcome,
-        accelerator=choice.accelerator.name if choice else decision.variant.current.accelerator,
+        accelerator=choice.accelerator.name if choice else variant.current.accelerator,
         replicas=replicas,
         gpus=replicas * choice.units if choice else 0,
         cost_per_hour=_rounded(replicas * choice.cost_per_hour) if choice else 0.0,
         rate_rpm=_rounded(min(decision.rate_rpm, _served(decision))),
         reason=decision.reason,
-        message=explain(decision, snapshot.policy, scarcity),
+        message=explain(decision, policy, scarcity, current),
         predicted=_prediction(decision.performance, _max_rate(decision)),
     )
 
@@ -162,16 +182,38 @@ def _holders(findings: Findings) -> dict[str, list[Holder]]:
         if held.keeping.device is not None:
             name = "/".join(held.keeping.held.variant.key)
             holders[held.keeping.device].append(Holder(name, None, held.keeping.gpus))
-    return {device: sorted(found, key=lambda h: (-h.gpus, h.name)) for device, found in holders.items()}
+    return {device: sorted(found, key=_importance) for device, found in holders.items()}
 
 
-def _capacity(snapshot: Snapshot, limits: Mapping[str, int], used: Mapping[str, int]) -> list[DeviceCapacity]:
+def _importance(holder: Holder) -> tuple[int, int, str]:
+    """Held variants first, then by priority; the largest first among those that are alike."""
+    return (holder.priority or 0, -holder.gpus, holder.name)
+
+
+def _capacity(
+    snapshot: Snapshot, limits: Mapping[str, int], used: Mapping[str, int], growth: Mapping[str, Growth]
+) -> list[DeviceCapacity]:
     """Devices of the inventory and devices in use; a device without inventory has limit 0 when limited."""
     missing = None if snapshot.policy.unlimited else 0
     return [
-        DeviceCapacity(device=device, limit=limits.get(device, missing), used=used.get(device, 0))
-        for device in sorted({*limits, *used})
+        DeviceCapacity(
+            device=device,
+            limit=limits.get(device, missing),
+            used=used.get(device, 0),
+            one_more=_one_more(device, growth[device]) if device in growth else None,
+        )
+        for device in sorted({*limits, *used, *growth})
     ]
+
+
+def _one_more(device: str, growth: Growth) -> OneMore:
+    return OneMore(
+        units=growth.units,
+        serves_rpm=_rounded(growth.serves_rpm),
+        saves_cents_per_hour=_rounded(growth.saves_cents_per_hour),
+        proven=growth.proven,
+        message=growth_sentence(device, growth),
+    )
 
 
 def _certificate(findings: Findings) -> Certificate:

@@ -14,6 +14,7 @@ from inferno_optimizer.decisions import decisions_of, held_decisions
 from inferno_optimizer.demands import Demands, Held, demands_of
 from inferno_optimizer.devices import keeping, limits_of
 from inferno_optimizer.document import Findings, document
+from inferno_optimizer.explain import SHARE_OF_TIME, growth_of, wishes_of
 from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
 
 
@@ -36,16 +37,19 @@ def make_plan(
     limits = None if policy.unlimited else limits_of(snapshot.inventory)
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, limits)
     problem = problem_of(candidates.groups, snapshot.accelerators, limits, kept, policy)
-    chosen = choose(problem, seconds, interrupter)
+    kept_seconds = seconds * SHARE_OF_TIME if policy.one_more_unit and limits is not None else 0.0
+    chosen = choose(problem, seconds - kept_seconds, interrupter)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
     findings = Findings(
         groups=candidates.groups,
-        decisions=decisions_of(candidates.groups, chosen),
-        held=held_decisions(kept, candidates.infeasible, candidates.groups),
+        decisions=decisions_of(candidates.groups, chosen, policy),
+        held=held_decisions(kept, candidates.infeasible, candidates.groups, policy),
         stages=chosen.solution.stages,
         problems=candidates.problems,
         verified=True,
+        wishes=wishes_of(chosen),
+        growth=growth_of(chosen, candidates.groups, kept_seconds, interrupter) if kept_seconds else {},
     )
     plan = document(snapshot, findings)
     violations = audit(snapshot, plan)
@@ -76,7 +80,7 @@ def _all_held(snapshot: Snapshot, demands: Demands, violations: Sequence[str]) -
     findings = Findings(
         groups=(),
         decisions=(),
-        held=held_decisions(kept, {}, ()),
+        held=held_decisions(kept, {}, (), snapshot.policy),
         stages=(),
         problems=problems,
         verified=False,

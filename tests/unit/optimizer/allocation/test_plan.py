@@ -80,8 +80,8 @@ def test_the_message_says_what_binds_and_what_one_replica_less_would_do() -> Non
     [allocation] = planned(a_variant()).values()
     assert allocation.reason is PlanReason.SLO_BINDS
     assert "takes 14.3089 (the TTFT target binds), so that 3 replicas will do" in allocation.message
-    assert "At 12.5 per replica ITL is 21.48 ms of 24 and the mean wait 101.4 ms" in allocation.message
-    assert "With one replica less ITL is 21.7 ms of 24 and the mean wait 460.3 ms" in allocation.message
+    assert "At 12.5 per replica ITL is 21.48 ms of 24 and TTFT 303.7 ms of 500" in allocation.message
+    assert "With one replica less ITL is 21.7 ms of 24 and TTFT 1379 ms of 500" in allocation.message
 
 
 def test_an_idle_variant_gets_its_minimum_and_the_latencies_of_a_lonely_request() -> None:
@@ -171,7 +171,7 @@ def test_the_accelerator_is_kept_unless_the_variant_may_change_it() -> None:
     free = planned(a_variant("v", profiles=three_accelerators(), keep_accelerator=False))["v"]
     assert (kept.accelerator, kept.cost_per_hour) == ("H100", 150)
     assert (free.accelerator, free.cost_per_hour) == ("A100", 120)
-    assert "Moves from H100 to A100: 120 instead of 150 cents/h." in free.message
+    assert "Moves from H100 to A100: 120 cents/h and 8.5 for switching" in free.message
 
 
 def test_a_variant_whose_accelerator_is_not_known_may_go_anywhere() -> None:

@@ -10,7 +10,7 @@ def components(problem: Problem) -> list[tuple[Demand, ...]]:
 
     A device is scarce when it could not hold what all demands together could use of it at most.
     """
-    scarce = _scarce_devices(problem)
+    scarce = scarce_devices(problem)
     group_of: dict[str, int] = {}
     groups: list[list[Demand]] = []
     for demand in problem.demands:
@@ -31,7 +31,8 @@ def components(problem: Problem) -> list[tuple[Demand, ...]]:
     return [tuple(sorted(group, key=lambda d: position[d.key])) for group in groups if group]
 
 
-def _scarce_devices(problem: Problem) -> set[str]:
+def scarce_devices(problem: Problem) -> set[str]:
+    """Devices that could not hold what all demands together could use of them at most; see `components`."""
     if problem.capacity is None:
         return set()
     most: dict[str, int] = defaultdict(int)

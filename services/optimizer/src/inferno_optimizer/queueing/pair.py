@@ -93,7 +93,8 @@ class Performance:
 
     `itl_ms`, `wait_ms` and `ttft_ms` are means; `prefill_ms` is the part of the TTFT between the end of the
     wait and the first token. `in_service` and `in_system` are mean numbers of requests (Ls and L), `blocking`
-    is the share of arrivals turned away (p_K).
+    is the share of arrivals turned away (p_K). `itl_read_ms` and `ttft_read_ms` are what targets are held
+    against: means or percentiles, as the policy reads them.
     """
 
     itl_ms: float
@@ -106,6 +107,8 @@ class Performance:
     blocking: float
     in_service: float
     in_system: float
+    itl_read_ms: float
+    ttft_read_ms: float
 
 
 def batch_size(

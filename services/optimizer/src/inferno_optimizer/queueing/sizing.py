@@ -27,12 +27,17 @@ _FREE_FOR_TPS: Final = math.log(0.9)
 
 def size(pairs: Sequence[Pair], policy: SizingPolicy) -> list[Sizing]:
     """Size every pair, in the order given. Never NaN: a pair that cannot meet a target says so in `miss`."""
-    itl = ITL_READINGS[policy.itl_reading](policy.itl_percentile)
-    ttft = TTFT_READINGS[policy.ttft_reading](policy.ttft_percentile)
+    itl, ttft = readings_of(policy)
     sizings: dict[int, Sizing] = {}
     for block in blocks(pairs):
         sizings.update(zip(block.index, _size_block(block, itl, ttft), strict=True))
     return [sizings[i] for i in range(len(pairs))]
+
+
+def readings_of(policy: SizingPolicy) -> tuple[Reading, Reading]:
+    """How the policy reads targets of ITL and TTFT."""
+    itl = ITL_READINGS[policy.itl_reading](policy.itl_percentile)
+    return itl, TTFT_READINGS[policy.ttft_reading](policy.ttft_percentile)
 
 
 def _size_block(block: Block, itl: Reading, ttft: Reading) -> list[Sizing]:

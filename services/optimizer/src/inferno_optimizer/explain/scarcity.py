@@ -1,0 +1,149 @@
+"""What a lack of devices cost a variant, who holds them, and what more of them would change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from inferno_optimizer.allocation import Assignment
+from inferno_optimizer.decisions import Decision
+from inferno_optimizer.demands import DemandKey
+from inferno_optimizer.explain.growth import NOTHING, Growth
+from inferno_optimizer.explain.wishes import Wish
+from inferno_optimizer.explain.wording import replicas_of
+from inferno_shared.contracts import Outcome, Policy, SaturationPolicy
+
+HOLDERS_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who uses how many units of a device; held variants have no priority: they come before all others."""
+
+    name: str
+    priority: int | None
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scarcity:
+    """Limits and holders of every device, the most important holder first; `limits` None: unlimited."""
+
+    limits: Mapping[str, int] | None
+    holders: Mapping[str, Sequence[Holder]]
+    used: Mapping[str, int]
+    wishes: Mapping[DemandKey, Wish] = field(default_factory=dict)
+    growth: Mapping[str, Growth] = field(default_factory=dict)
+
+
+def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator[str]:
+    """Sentences for a variant whose demand is not served in full, or that misses its minimum."""
+    service = decision.service
+    got = f"There is room for {replicas_of(decision.replicas) if decision.replicas else 'no replica'}"
+    missing = _missing(decision, scarcity)
+    if missing:
+        got += f", {missing} too few"
+    if decision.outcome is Outcome.UNSERVED and policy.saturation_policy is SaturationPolicy.NONE:
+        got += ", as saturation policy None serves a demand in full or not beyond its minimum"
+    unserved_rpm = service.rate_rpm - service.served_rpm
+    if unserved_rpm > NOTHING:
+        got += (
+            f": {service.served_rpm:.6g} requests/min are served within the SLO, {unserved_rpm:.6g} are not"
+        )
+    yield f"{got}."
+    choices = [decision.choice] if decision.choice else decision.member.choices
+    yield from _devices(sorted({choice.accelerator.device for choice in choices}), decision, scarcity)
+    yield "Add devices, free some, or relax the SLO."
+
+
+def dearer(decision: Decision, scarcity: Scarcity) -> Iterator[str]:
+    """Sentences for a variant that is served, but dearer than it would be if devices were not scarce."""
+    service = decision.service
+    wish = scarcity.wishes.get(service.sized.group.key)
+    if wish is None or not wish.dearer or not service.required_met:
+        return
+    own = wish.assignments[decision.variant.key]
+    wished = _device_of(own, decision)
+    if decision.shared:
+        would = f"the {len(service.sized.members)} variants of this demand would cost"
+    else:
+        would = f"{replicas_of(own.replicas)} on {own.accelerator} would cost"
+    yield (
+        f"With enough devices {would} {wish.cost_alone:.6g} cents/h instead of {wish.cost_in_plan:.6g}:"
+        f" scarcity costs {wish.cost_in_plan - wish.cost_alone:.6g} cents/h."
+    )
+    yield from _devices([wished] if wished else [], decision, scarcity)
+
+
+def growth_sentence(device: str, growth: Growth) -> str:
+    """What more units would change: one that a node gets in addition, or a new node with several."""
+    if growth.nothing:
+        what = f"{growth.units} more units of {device} on a new node" if growth.units > 1 else _one(device)
+        return f"{what} would change nothing."
+    more = _one(device)
+    if growth.units > 1:
+        more = f"{more} would change nothing, a new node with {growth.units} of them"
+    said = f"{more} would {_change(growth)}."
+    return said if growth.proven else f"{said} This is an estimate: the time did not suffice for a proof."
+
+
+def _one(device: str) -> str:
+    return f"One more unit of {device}"
+
+
+def _change(growth: Growth) -> str:
+    serves, saves = growth.serves_rpm, growth.saves_cents_per_hour
+    if serves > NOTHING:
+        price = ""
+        if abs(saves) > NOTHING:
+            price = f" and save {saves:.6g} cents/h" if saves > 0 else f" for {-saves:.6g} cents/h"
+        return f"serve {serves:.6g} requests/min more{price}"
+    if serves < -NOTHING:
+        return f"serve those that come first better, and {-serves:.6g} requests/min less in all"
+    if saves > 0:
+        return f"save {saves:.6g} cents/h"
+    return f"serve those that come first better for {-saves:.6g} cents/h"
+
+
+def _devices(devices: Sequence[str], decision: Decision, scarcity: Scarcity) -> Iterator[str]:
+    for device in devices:
+        limit = (scarcity.limits or {}).get(device, 0)
+        units = "1 unit" if limit == 1 else f"{limit} units"
+        yield f"{device} has {units}{_holders(device, decision, scarcity)}."
+        if device in scarcity.growth:
+            yield growth_sentence(device, scarcity.growth[device])
+
+
+def _holders(device: str, decision: Decision, scarcity: Scarcity) -> str:
+    own = "/".join(decision.variant.key)
+    holders = scarcity.holders.get(device, ())
+    named = [h for h in holders[: HOLDERS_NAMED + 1] if h.name != own and h.gpus][:HOLDERS_NAMED]
+    if not named:
+        return ""
+    choice = decision.choice
+    mine = decision.replicas * choice.units if choice and choice.accelerator.device == device else 0
+    rest = scarcity.used[device] - mine - sum(h.gpus for h in named)
+    told = ", ".join(
+        f"{h.gpus} by {h.name}" + (f" (priority {h.priority})" if h.priority is not None else " (held)")
+        for h in named
+    )
+    return f", of which {told}" + (f" and {rest} by others" if rest else "") + " are used"
+
+
+def _missing(decision: Decision, scarcity: Scarcity) -> int:
+    """Replicas not given, where another number of them on what it has, or would have, serves it all."""
+    if decision.shared:
+        return 0
+    if decision.choice is not None and decision.needed_alone is not None:
+        maximum = decision.variant.max_replicas
+        needed = decision.needed_alone if maximum is None else min(decision.needed_alone, maximum)
+    else:
+        wish = scarcity.wishes.get(decision.service.sized.group.key)
+        needed = wish.assignments[decision.variant.key].replicas if wish else 0
+    return max(0, max(needed, decision.variant.min_replicas) - decision.replicas)
+
+
+def _device_of(assignment: Assignment, decision: Decision) -> str | None:
+    for choice in decision.member.choices:
+        if choice.accelerator.name == assignment.accelerator and assignment.replicas:
+            return choice.accelerator.device
+    return None

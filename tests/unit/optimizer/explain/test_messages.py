@@ -1,0 +1,207 @@
+"""What a plan says to people, in worlds small enough to work out by hand.
+
+The seed's profile takes 14.3089 requests/min per replica, so 25 requests/min take two.
+"""
+
+import pytest
+
+from builders import H100_DEVICE, SEED_ACCELERATORS, a_node, a_profile, a_snapshot, a_variant
+from inferno_optimizer.plan import make_plan
+from inferno_shared.contracts import (
+    Accelerator,
+    Allocation,
+    ItlReading,
+    LinearParameters,
+    OneMore,
+    Plan,
+    Policy,
+    SaturationPolicy,
+    TtftReading,
+    Variant,
+)
+
+A100_DEVICE = "NVIDIA-A100-PCIE-80GB"
+EXPLAINED = Policy(
+    unlimited=False, saturation_policy=SaturationPolicy.PRIORITY_EXHAUSTIVE, one_more_unit=True
+)
+
+
+def world(*variants: Variant, h100: int, a100: int = 0, policy: Policy = EXPLAINED) -> Plan:
+    nodes = [a_node("h", allocatable=h100), a_node("a", device=A100_DEVICE, allocatable=a100)]
+    return make_plan(a_snapshot(variants=variants, inventory=nodes, policy=policy))
+
+
+def message(plan: Plan, name: str) -> str:
+    return next(a.message for a in plan.allocations if a.name == name)
+
+
+def one_more(plan: Plan, device: str) -> OneMore:
+    found = next(c.one_more for c in plan.capacity if c.device == device)
+    assert found is not None
+    return found
+
+
+def mobile(name: str, **changes: object) -> Variant:
+    """25 requests/min on either H100 (two for 100 cents/h) or A100 (two for 80); nothing runs yet."""
+    variant = a_variant(
+        name,
+        model="llama0-70b",
+        namespace=name,
+        rate_rpm=25,
+        profiles=[a_profile("H100"), a_profile("A100")],
+        accelerator=None,
+        replicas=0,
+        keep_accelerator=False,
+    )
+    return variant.model_copy(update=changes)
+
+
+def planned(variant: Variant, policy: Policy, accelerators: tuple[Accelerator, ...]) -> Allocation:
+    [allocation] = make_plan(
+        a_snapshot(variants=[variant], policy=policy, accelerators=accelerators)
+    ).allocations
+    return allocation
+
+
+def test_a_variant_that_got_too_few_replicas_is_told_what_they_cost_and_what_one_more_unit_would_serve() -> (
+    None
+):
+    """4 units: three go to the more important 37.5, one is left for 100 requests/min, which need five."""
+    free = a_variant("free", model="granite-13b", service_class="Freemium", rate_rpm=100, min_replicas=0)
+    plan = world(a_variant("premium"), free, h100=4)
+    rate_rpm = next(a.rate_rpm for a in plan.allocations if a.name == "free")
+    assert rate_rpm is not None
+    told = message(plan, "free")
+    assert f"There is room for 1 replica, 4 too few: {rate_rpm:.6g} requests/min are served" in told
+    assert f"within the SLO, {100 - rate_rpm:.6g} are not." in told
+    assert f"{H100_DEVICE} has 4 units, of which 3 by llm-d-sim/premium (priority 1) are used." in told
+    more = one_more(plan, H100_DEVICE)
+    assert (more.units, more.saves_cents_per_hour, more.proven) == (1, -50, True)
+    assert more.serves_rpm == pytest.approx(rate_rpm, rel=1e-6)
+    assert more.message == (
+        f"One more unit of {H100_DEVICE} would serve {rate_rpm:.6g} requests/min more for 50 cents/h."
+    )
+    assert more.message in told
+
+
+def test_a_variant_on_a_dearer_accelerator_is_told_who_holds_the_cheaper_one_and_what_it_costs() -> None:
+    """3 A100 serve one of two alike on A100 for 80; the other takes H100 for 100. A fourth would save 20."""
+    plan = world(mobile("first"), mobile("second"), h100=8, a100=3)
+    cheap, dear = sorted(plan.allocations, key=lambda a: a.cost_per_hour)
+    assert [(a.accelerator, a.cost_per_hour) for a in (cheap, dear)] == [("A100", 80), ("H100", 100)]
+    told = dear.message
+    assert "With enough devices 2 replicas on A100 would cost 80 cents/h instead of 100" in told
+    assert "scarcity costs 20 cents/h" in told
+    assert (
+        f"{A100_DEVICE} has 3 units, of which 2 by {cheap.namespace}/{cheap.name} (priority 1) are used."
+        in told
+    )
+    assert f"One more unit of {A100_DEVICE} would save 20 cents/h." in told
+    assert "scarcity" not in cheap.message
+    more = one_more(plan, A100_DEVICE)
+    assert (more.serves_rpm, more.saves_cents_per_hour, more.units) == (0, 20, 1)
+
+
+def test_where_one_unit_serves_nothing_a_node_for_one_replica_is_tried() -> None:
+    """A replica takes 4: the 5 units there hold one of the three that 37.5 requests/min need."""
+    variant = a_variant(profiles=[a_profile(acc_count=4)])
+    more = one_more(world(variant, h100=5), H100_DEVICE)
+    assert (more.units, more.serves_rpm) == (4, pytest.approx(14.308867, rel=1e-4))
+    assert "would change nothing, a new node with 4 of them would serve 14.3089" in more.message
+
+
+def test_devices_that_are_not_scarce_or_not_asked_about_have_no_price() -> None:
+    enough = world(mobile("first"), mobile("second"), h100=8, a100=4)
+    assert [c.one_more for c in enough.capacity] == [None, None]
+    silent = EXPLAINED.model_copy(update={"one_more_unit": False})
+    plan = world(mobile("first"), mobile("second"), h100=8, a100=3, policy=silent)
+    assert [c.one_more for c in plan.capacity] == [None, None]
+    assert "One more unit" not in message(plan, "second")
+
+
+def test_an_unlimited_plan_speaks_of_no_scarcity() -> None:
+    plan = make_plan(a_snapshot(policy=Policy(one_more_unit=True)))
+    assert [c.one_more for c in plan.capacity] == [None]
+    assert "unit" not in plan.allocations[0].message
+
+
+def test_held_variants_and_the_more_important_ones_are_named_first() -> None:
+    """Of 9 units 4 are held, 3 have priority 1, and the two of priority 10 get one each."""
+    free = {"model": "granite-13b", "service_class": "Freemium", "min_replicas": 0}
+    plan = world(
+        a_variant("held", model="llama0-70b", rate_rpm=None, replicas=4),
+        a_variant("premium"),
+        a_variant("a-free", rate_rpm=60, namespace="x", **free),
+        a_variant("b-free", rate_rpm=60, namespace="y", **free),
+        h100=9,
+    )
+    told = message(plan, "b-free")
+    assert "of which 4 by llm-d-sim/held (held), 3 by llm-d-sim/premium (priority 1), 1 by x/a-free" in told
+
+
+def test_a_move_shows_the_charge_that_it_bears() -> None:
+    """150 for staying; three A100 for 120, and 5 % of the 50 that runs now and of the 120: 8.5."""
+    variant = mobile("v", rate_rpm=0).model_copy(
+        update={"load": a_variant().load, "current": a_variant(replicas=1).current}
+    )
+    told = planned(variant, Policy(), SEED_ACCELERATORS).message
+    assert "Moves from H100 to A100: 120 cents/h and 8.5 for switching" in told
+    assert "against 150 for staying" in told
+
+
+def test_staying_shows_what_the_next_best_would_cost() -> None:
+    """Three A100 at 48 are 144, and 5 % of 150 and 144 are 14.7: more than the 150 of staying."""
+    variant = mobile("v").model_copy(
+        update={"load": a_variant().load, "current": a_variant(replicas=3).current}
+    )
+    prices = tuple(
+        a.model_copy(update={"cost_per_hour": 48.0}) if a.name == "A100" else a for a in SEED_ACCELERATORS
+    )
+    told = planned(variant, Policy(), prices).message
+    assert "Stays on H100 for 150 cents/h: A100, the next best, would cost 144 and 14.7 for switching" in told
+
+
+def test_a_kept_accelerator_and_a_first_choice_are_told() -> None:
+    profiles = [a_profile("H100"), a_profile("A100")]
+    kept = planned(a_variant(profiles=profiles), Policy(), SEED_ACCELERATORS)
+    assert "Stays on H100, as keepAccelerator asks." in kept.message
+    first = planned(mobile("v"), Policy(), SEED_ACCELERATORS)
+    assert "Goes to A100 for 80 cents/h: H100, the next best, would cost 100." in first.message
+
+
+def test_a_move_for_want_of_devices_says_so() -> None:
+    """Both run on A100, of which there are 3: two replicas have to move to H100 and pay 5 % of 80 and 100."""
+    at_home = {"current": a_variant(accelerator="A100", replicas=2).current}
+    plan = world(mobile("first", **at_home), mobile("second", **at_home), h100=8, a100=3)
+    told = max(plan.allocations, key=lambda a: a.cost_per_hour).message
+    assert f"Moves from A100 to H100 for want of {A100_DEVICE}: 100 cents/h and 9 for switching" in told
+    assert "against 80 for staying" in told
+
+
+def test_latencies_are_told_as_the_policy_reads_them() -> None:
+    """At 12.5 a replica waits 101.37 ms: times ln 20 303.7; its own 95th percentile is above that."""
+    told = planned(a_variant(), Policy(), SEED_ACCELERATORS).message
+    assert "ITL is 21.48 ms of 24 and TTFT 303.7 ms of 500 (95th percentile; mean wait 101.4 ms)" in told
+    assert "With one replica less ITL is 21.7 ms of 24 and TTFT 1379 ms of 500" in told
+    assert told.endswith("TTFT would be missed.")
+    mean = planned(a_variant(), Policy(ttft_reading=TtftReading.MEAN), SEED_ACCELERATORS).message
+    assert "of 500 (mean; mean wait" in mean
+    exact = Policy(ttft_reading=TtftReading.EXACT, itl_reading=ItlReading.QUANTILE)
+    loose = a_variant(profiles=[a_profile(parameters=LinearParameters(alpha=15, beta=0.41))])
+    told = planned(loose, exact, SEED_ACCELERATORS).message
+    assert "of 24 (95th percentile) and TTFT" in told
+
+
+def test_one_replica_less_of_a_shared_demand_leaves_its_load_to_all() -> None:
+    """25 requests/min on two replicas of one variant and one of another, 8.33 each: with one less 12.5."""
+    shared = [a_variant("a", rate_rpm=37.5, max_replicas=2), a_variant("b", rate_rpm=0, max_replicas=1)]
+    told = message(make_plan(a_snapshot(variants=shared)), "a")
+    assert "Of these, 25 go to 2 replicas here: 2 variants share the demand at least cost." in told
+    assert "At 12.5 per replica ITL is 21.48 ms" in told
+    assert "With one replica less ITL is 21.7 ms of 24 and TTFT 1379 ms of 500" in told
+
+
+def test_the_reason_of_a_minimum_names_the_binding_target_too() -> None:
+    told = planned(a_variant(min_replicas=5), Policy(), SEED_ACCELERATORS).message
+    assert "takes 14.3089 (the TTFT target binds), so that 3 replicas will do." in told
+    assert "The minimum of 5 replicas is kept." in told
