@@ -66,6 +66,7 @@ class Actuator:
         self.cluster = Cluster(
             kubernetes,
             namespace=settings.namespace,
+            watch_namespaces=settings.watch_namespaces,
             default_interval_seconds=settings.default_interval_seconds,
             on_write=self._on_write,
         )

@@ -21,9 +21,11 @@ from inferno_shared.kubernetes import (
     HORIZONTAL_POD_AUTOSCALERS,
     VARIANT_AUTOSCALINGS,
     ConfigMap,
+    FollowedCollection,
     KubernetesClient,
     ResourceCache,
     VariantAutoscaling,
+    follow,
     parse_config_map,
     parse_variant_autoscaling,
 )
@@ -48,6 +50,7 @@ class Cluster:
     Args:
         client: reads the API server.
         namespace: where the ConfigMaps are.
+        watch_namespaces: where VariantAutoscalings and HPAs are followed; none: everywhere.
         default_interval_seconds: until the ConfigMap says otherwise.
         on_write: called after any change of a watched object.
     """
@@ -57,18 +60,26 @@ class Cluster:
         client: KubernetesClient,
         *,
         namespace: str,
+        watch_namespaces: Sequence[str] = (),
         default_interval_seconds: float,
         on_write: Callable[[], None],
     ) -> None:
         self._namespace = namespace
-        self._variants: ResourceCache[VariantAutoscaling] = ResourceCache(
-            client, VARIANT_AUTOSCALINGS, parse_variant_autoscaling, on_change=on_write
+        self._variants: FollowedCollection[VariantAutoscaling] = follow(
+            client,
+            VARIANT_AUTOSCALINGS,
+            parse_variant_autoscaling,
+            namespaces=watch_namespaces,
+            on_change=on_write,
         )
         self._config_maps: ResourceCache[ConfigMap] = ResourceCache(
             client, CONFIG_MAPS, parse_config_map, namespace=namespace, on_change=on_write
         )
-        self._autoscalers: ResourceCache[HorizontalPodAutoscaler] = ResourceCache(
-            client, HORIZONTAL_POD_AUTOSCALERS, parse_horizontal_pod_autoscaler
+        self._autoscalers: FollowedCollection[HorizontalPodAutoscaler] = follow(
+            client,
+            HORIZONTAL_POD_AUTOSCALERS,
+            parse_horizontal_pod_autoscaler,
+            namespaces=watch_namespaces,
         )
         self._interval = LiveValue(
             INTERVAL_KEY, parse_interval_seconds, default_interval_seconds, show=lambda s: f"{s:g} s"
@@ -112,7 +123,7 @@ class Cluster:
 
     def problems(self) -> list[Problem]:
         """What keeps the caches from being current, and what could not be used of them."""
-        caches: tuple[tuple[str, ResourceCache[Any]], ...] = (
+        caches: tuple[tuple[str, FollowedCollection[Any]], ...] = (
             ("VariantAutoscalings", self._variants),
             ("ConfigMaps", self._config_maps),
             ("HorizontalPodAutoscalers", self._autoscalers),

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from inferno_actuator.apply import Pace
 from inferno_actuator.decision_log import DecisionLog
 from inferno_actuator.seams import Limits
-from inferno_shared.service import ServiceSettings, is_loopback, is_loopback_host
+from inferno_shared.service import Names, ServiceSettings, is_loopback, is_loopback_host
 
 
 def _http_address(text: str) -> str:
@@ -44,6 +44,11 @@ class ActuatorSettings(ServiceSettings):
     )
     namespace: Annotated[str, Field(min_length=1, max_length=63)] = Field(
         "inferno-autoscaler-system", description="Namespace of the three ConfigMaps and of the Lease"
+    )
+    watch_namespaces: Names = Field(
+        (),
+        description="Namespaces whose VariantAutoscalings and HPAs are followed, separated by commas; "
+        "empty: all",
     )
     collector_url: HttpAddress = Field("http://127.0.0.1:8081", description="Where the collector answers")
     optimizer_url: HttpAddress = Field("http://127.0.0.1:8082", description="Where the optimizer answers")

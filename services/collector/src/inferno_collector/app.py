@@ -53,7 +53,9 @@ def create_collector_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gauges = CollectorGauges(app.state.registry, settings.load_source)
         async with connect() as client, access.through(client), asyncio.TaskGroup() as group:
-            cluster = Cluster(client, namespace=settings.namespace)
+            cluster = Cluster(
+                client, namespace=settings.namespace, watch_namespaces=settings.watch_namespaces
+            )
             keeper = WorldKeeper(cluster, settings, clock)
             source = _source(settings, keeper, load_transport, clock)
             running.collector = Collector(keeper, cluster, source, settings, gauges, clock)

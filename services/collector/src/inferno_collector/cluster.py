@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from inferno_collector.discovery import OptionalCollections
@@ -23,10 +23,11 @@ from inferno_shared.kubernetes import (
     PODS,
     SERVICES,
     VARIANT_AUTOSCALINGS,
+    FollowedCollection,
     JsonObject,
     KubernetesClient,
     Resource,
-    ResourceCache,
+    follow,
     parse_config_map,
     parse_node,
     parse_service,
@@ -41,7 +42,12 @@ class Cluster:
     """The caches. `version` grows with every change that a reader could see."""
 
     def __init__(
-        self, client: KubernetesClient, *, namespace: str, clock: Callable[[], float] = time.monotonic
+        self,
+        client: KubernetesClient,
+        *,
+        namespace: str,
+        watch_namespaces: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self.version = 0
@@ -50,14 +56,14 @@ class Cluster:
             resource: Resource,
             parse: Callable[[JsonObject], Any],
             *,
-            namespace: str | None = None,
+            namespaces: Sequence[str] = watch_namespaces,
             field_selector: str | None = None,
-        ) -> ResourceCache[Any]:
-            return ResourceCache(
+        ) -> FollowedCollection[Any]:
+            return follow(
                 client,
                 resource,
                 parse,
-                namespace=namespace,
+                namespaces=namespaces,
                 field_selector=field_selector,
                 on_change=self._changed,
                 clock=clock,
@@ -68,11 +74,11 @@ class Cluster:
         self._deployments = cache(DEPLOYMENTS, parse_workload)
         self._services = cache(SERVICES, parse_service)
         self._variants = cache(VARIANT_AUTOSCALINGS, parse_variant_autoscaling)
-        self._config_maps = cache(CONFIG_MAPS, parse_config_map, namespace=namespace)
+        self._config_maps = cache(CONFIG_MAPS, parse_config_map, namespaces=[namespace])
         self._slices = cache(RESOURCE_SLICES, parse_resource_slice)
         self._claims = cache(RESOURCE_CLAIMS, parse_resource_claim)
         optional = (RESOURCE_SLICES, self._slices), (RESOURCE_CLAIMS, self._claims)
-        self._optional = OptionalCollections(client, optional)
+        self._optional = OptionalCollections(client, optional, watch_namespaces)
         self._pulse = ApiPulse(client, clock=clock)
 
     async def run(self) -> None:
@@ -132,7 +138,7 @@ class Cluster:
     def _changed(self) -> None:
         self.version += 1
 
-    def _caches(self) -> Iterator[tuple[Resource, ResourceCache[Any]]]:
+    def _caches(self) -> Iterator[tuple[Resource, FollowedCollection[Any]]]:
         yield NODES, self._nodes
         yield PODS, self._pods
         yield DEPLOYMENTS, self._deployments
@@ -140,6 +146,6 @@ class Cluster:
         yield VARIANT_AUTOSCALINGS, self._variants
         yield CONFIG_MAPS, self._config_maps
 
-    def _all(self) -> Iterator[tuple[Resource, ResourceCache[Any]]]:
+    def _all(self) -> Iterator[tuple[Resource, FollowedCollection[Any]]]:
         yield from self._caches()
         yield from self._optional.followed

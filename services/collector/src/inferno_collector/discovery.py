@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from inferno_shared.errors import ForbiddenError, KubernetesError, NotFoundError
-from inferno_shared.kubernetes import KubernetesClient, Resource, ResourceCache
+from inferno_shared.kubernetes import FollowedCollection, KubernetesClient, Resource
 from inferno_shared.service import get_logger
 
 _AGAIN_SECONDS: Final = 600.0
@@ -25,18 +25,20 @@ class OptionalCollections:
     def __init__(
         self,
         client: KubernetesClient,
-        caches: Sequence[tuple[Resource, ResourceCache[Any]]],
+        caches: Sequence[tuple[Resource, FollowedCollection[Any]]],
+        namespaces: Sequence[str] = (),
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._caches = caches
+        self._namespaces = namespaces
         self._sleep = sleep
         self._found = False
         self._last_reason = ""
 
     @property
-    def followed(self) -> Sequence[tuple[Resource, ResourceCache[Any]]]:
+    def followed(self) -> Sequence[tuple[Resource, FollowedCollection[Any]]]:
         """The caches, once there is anything to follow."""
         return self._caches if self._found else ()
 
@@ -54,7 +56,8 @@ class OptionalCollections:
         """0 when found, else the time after which to look again."""
         try:
             for resource, _ in self._caches:
-                await self._client.list(resource, label_selector=_MATCHES_NOTHING)
+                for namespace in (self._namespaces if resource.namespaced else ()) or (None,):
+                    await self._client.list(resource, namespace, label_selector=_MATCHES_NOTHING)
         except NotFoundError:
             return _AGAIN_SECONDS
         except ForbiddenError as error:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from inferno_collector.demand import DemandPolicy
 from inferno_collector.steadiness import Caution
-from inferno_shared.service import ServiceSettings
+from inferno_shared.service import Names, ServiceSettings
 
 _SCRAPES_UNTIL_STALE = 3
 _LEAST_STALE_SECONDS = 15.0
@@ -25,6 +25,11 @@ class CollectorSettings(ServiceSettings):
     )
     namespace: Annotated[str, Field(min_length=1, max_length=63)] = Field(
         "inferno-autoscaler-system", description="Namespace of the autoscaler's ConfigMaps"
+    )
+    watch_namespaces: Names = Field(
+        (),
+        description="Namespaces whose pods, Deployments, Services and VariantAutoscalings are followed, "
+        "separated by commas; empty: all. GPUs held in others are then unknown",
     )
     load_source: Literal["prometheus", "scrape"] = Field(
         "prometheus",

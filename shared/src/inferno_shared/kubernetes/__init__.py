@@ -5,6 +5,7 @@ from inferno_shared.kubernetes.cache import ResourceCache
 from inferno_shared.kubernetes.client import JsonObject, KubernetesClient, Listing
 from inferno_shared.kubernetes.cluster_access import ClusterAccess
 from inferno_shared.kubernetes.events import EventRecorder, EventType, ObjectReference
+from inferno_shared.kubernetes.following import FollowedCollection, NamespacesCache, follow
 from inferno_shared.kubernetes.front_proxy import FrontProxyWatch
 from inferno_shared.kubernetes.leases import LeaseElector
 from inferno_shared.kubernetes.models import (
@@ -86,6 +87,7 @@ __all__ = [
     "Deployment",
     "EventRecorder",
     "EventType",
+    "FollowedCollection",
     "FrontProxyWatch",
     "JsonObject",
     "KubernetesClient",
@@ -93,6 +95,7 @@ __all__ = [
     "LeaseElector",
     "Listing",
     "Metadata",
+    "NamespacesCache",
     "Node",
     "ObjectReference",
     "OwnerReference",
@@ -110,6 +113,7 @@ __all__ = [
     "VariantSpec",
     "WatchEvent",
     "WatchEventType",
+    "follow",
     "merge_patch",
     "parse_config_map",
     "parse_deployment",

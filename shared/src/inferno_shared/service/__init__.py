@@ -7,6 +7,7 @@ from inferno_shared.service.logs import configure_logging, get_logger
 from inferno_shared.service.problems import FieldError, ProblemError
 from inferno_shared.service.server import serve
 from inferno_shared.service.settings import (
+    Names,
     ServiceSettings,
     SettingRow,
     is_loopback_host,
@@ -20,6 +21,7 @@ __all__ = [
     "FieldError",
     "FrontProxyGate",
     "Gate",
+    "Names",
     "OpenGate",
     "ProblemError",
     "ServiceSettings",

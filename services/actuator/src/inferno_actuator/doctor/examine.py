@@ -66,10 +66,11 @@ async def examine(
         yield failure("API server", str(error), "check $KUBECONFIG: kubectl version")
         return
     yield ok("API server", "answers")
-    variants = await _list(kubernetes, VARIANT_AUTOSCALINGS, _known) or []
+    watched = settings.watch_namespaces
+    variants = await _list(kubernetes, VARIANT_AUTOSCALINGS, _known, watched) or []
     definition = await _get(kubernetes, CUSTOM_RESOURCE_DEFINITIONS, CRD)
     yield _unreadable(f"CRD {CRD}", definition) or check_definition(_object(definition))
-    for finding in judge_rights(await _rights(kubernetes, namespace, _options(variants))):
+    for finding in judge_rights(await _rights(kubernetes, settings, _options(variants))):
         yield finding
     async for finding in _configured(kubernetes, namespace):
         yield finding
@@ -84,7 +85,7 @@ async def examine(
     for finding in check_service("collector", problem, settings.collector_url):
         yield finding
     if isinstance(snapshot, Snapshot):
-        async for finding in _variants(kubernetes, snapshot, variants):
+        async for finding in _variants(kubernetes, snapshot, variants, watched):
             yield finding
 
 
@@ -104,9 +105,12 @@ async def _configured(kubernetes: KubernetesClient, namespace: str) -> AsyncIter
 
 
 async def _variants(
-    kubernetes: KubernetesClient, snapshot: Snapshot, variants: Sequence[KnownVariant]
+    kubernetes: KubernetesClient,
+    snapshot: Snapshot,
+    variants: Sequence[KnownVariant],
+    watched: Sequence[str],
 ) -> AsyncIterator[Finding]:
-    autoscalers = await _list(kubernetes, HORIZONTAL_POD_AUTOSCALERS, _autoscaler)
+    autoscalers = await _list(kubernetes, HORIZONTAL_POD_AUTOSCALERS, _autoscaler, watched)
     readable = None if autoscalers is None else [hpa for hpa in autoscalers if hpa is not None]
     for known in variants:
         facts = Facts(
@@ -165,26 +169,35 @@ def _unreadable(subject: str, answer: dict[str, Any] | KubernetesError) -> Findi
 
 
 async def _list(
-    kubernetes: KubernetesClient, resource: Resource, parse: Callable[[dict[str, Any]], T]
+    kubernetes: KubernetesClient,
+    resource: Resource,
+    parse: Callable[[dict[str, Any]], T],
+    namespaces: Sequence[str] = (),
 ) -> list[T] | None:
+    """Every object of these namespaces (none: of all); None when they cannot be read."""
     try:
-        return [parse(raw) for raw in (await kubernetes.list(resource)).items]
+        listings = [await kubernetes.list(resource, it) for it in namespaces or (None,)]
     except KubernetesError:
         return None
+    return [parse(raw) for listing in listings for raw in listing.items]
 
 
 async def _rights(
-    kubernetes: KubernetesClient, namespace: str, options: Collection[Option]
+    kubernetes: KubernetesClient, settings: ActuatorSettings, options: Collection[Option]
 ) -> Mapping[Right, bool]:
     allowed = {}
     for right in (it for it in RIGHTS if it.option is None or it.option in options):
-        try:
-            answer = await kubernetes.create(ACCESS_REVIEWS, right.review(namespace))
-        except KubernetesError:
-            allowed[right] = False
-        else:
-            allowed[right] = bool((answer.get("status") or {}).get("allowed"))
+        where = (settings.namespace,) if right.local else settings.watch_namespaces or ("",)
+        allowed[right] = all([await _has(kubernetes, right, namespace) for namespace in where])
     return allowed
+
+
+async def _has(kubernetes: KubernetesClient, right: Right, namespace: str) -> bool:
+    try:
+        answer = await kubernetes.create(ACCESS_REVIEWS, right.review(namespace))
+    except KubernetesError:
+        return False
+    return bool((answer.get("status") or {}).get("allowed"))
 
 
 async def _metric(kubernetes: KubernetesClient, known: KnownVariant) -> tuple[str, ...] | str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from inferno_actuator.doctor.findings import Finding, failure, ok, warning
+from inferno_actuator.leader import LEASE_NAME
 from inferno_shared.kubernetes import Resource
 
 ACCESS_REVIEWS: Final = Resource(
@@ -37,6 +38,7 @@ class Right:
     Args:
         purpose: what does not work without it.
         local: only within the autoscaler's namespace.
+        name: only on the object of this name.
         needed: the loop does not work without it.
         option: asked for only where this option is in use.
     """
@@ -47,6 +49,7 @@ class Right:
     purpose: str
     subresource: str = ""
     local: bool = False
+    name: str = ""
     needed: bool = True
     option: Option | None = None
 
@@ -61,13 +64,14 @@ class Right:
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
     def review(self, namespace: str) -> dict[str, Any]:
-        """The question whether we have it."""
+        """The question whether we have it in a namespace; empty: in all of them."""
         attributes = {
             "verb": self.verb,
             "group": self.group,
             "resource": self.resource,
             **({"subresource": self.subresource} if self.subresource else {}),
-            **({"namespace": namespace} if self.local else {}),
+            **({"name": self.name} if self.name else {}),
+            **({"namespace": namespace} if namespace else {}),
         }
         return {
             "apiVersion": ACCESS_REVIEWS.api_version,
@@ -85,9 +89,10 @@ RIGHTS: Final = (
         Right(verb, "autoscaling", "horizontalpodautoscalers", "condition Actuated", needed=False)
         for verb in ("list", "watch")
     ),
+    Right("create", "coordination.k8s.io", "leases", "leader election", local=True),
     *(
-        Right(verb, "coordination.k8s.io", "leases", "leader election", local=True)
-        for verb in ("get", "create", "update")
+        Right(verb, "coordination.k8s.io", "leases", "leader election", local=True, name=LEASE_NAME)
+        for verb in ("get", "update")
     ),
     *(
         Right(verb, "apps", "deployments", "mode direct", subresource="scale", option=Option.DIRECT)
