@@ -11,7 +11,7 @@ import httpx
 import structlog
 from prometheus_client import CollectorRegistry
 
-from builders import SEED_NAME, SEED_NAMESPACE, a_snapshot
+from builders import H100_DEVICE, SEED_NAME, SEED_NAMESPACE, a_snapshot
 from inferno_actuator.actuation.verdict import Actuation
 from inferno_actuator.apply import Pace, Publisher
 from inferno_actuator.clients import CollectorClient, OptimizerClient
@@ -145,14 +145,18 @@ def a_held_allocation(
 
 
 def a_plan(
-    snapshot: Snapshot, allocations: Sequence[Allocation] | None = None, *, problems: Sequence[Problem] = ()
+    snapshot: Snapshot,
+    allocations: Sequence[Allocation] | None = None,
+    *,
+    problems: Sequence[Problem] = (),
+    limit: int = 32,
 ) -> Plan:
     chosen = list(allocations) if allocations is not None else [an_allocation(v) for v in snapshot.variants]
     return Plan(
         snapshot_id=snapshot.id or "",
         allocations=chosen,
         demands=[],
-        capacity=[DeviceCapacity(device="NVIDIA-H100-80GB-HBM3", limit=32, used=sum(a.gpus for a in chosen))],
+        capacity=[DeviceCapacity(device=H100_DEVICE, limit=limit, used=sum(a.gpus for a in chosen))],
         totals=Totals(cost_per_hour=sum(a.cost_per_hour for a in chosen), gpus=sum(a.gpus for a in chosen)),
         certificate=Certificate(status="optimal", verified=True),
         problems=list(problems),
@@ -319,6 +323,7 @@ class World:
         self.collector: Handler = lambda _: answer(self._taken_now())
         self.optimizer: Handler = self._plan
         self.allocations: Sequence[Allocation] | None = None
+        self.devices = 32
         self.statuses = Statuses()
         for variant in self.snapshot.variants:
             self.statuses.add(variant.key)
@@ -377,7 +382,7 @@ class World:
 
     def _plan(self, request: httpx.Request) -> httpx.Response:
         snapshot = Snapshot.model_validate_json(request.content)
-        return answer(a_plan(snapshot, self.allocations))
+        return answer(a_plan(snapshot, self.allocations, limit=self.devices))
 
 
 def _client(handler: Callable[[], Handler]) -> httpx.AsyncClient:

@@ -185,6 +185,7 @@ class Loop:
                 self._cluster.rail_limits(),
                 interval_seconds=self._cluster.interval_seconds(),
                 now=now,
+                capacity=plan.capacity,
             )
             decisions = judged(decisions, self._cluster.autoscalers())
         for namespace, name in decisions.unknown:

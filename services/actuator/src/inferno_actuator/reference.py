@@ -111,6 +111,11 @@ CONDITIONS: Final[Mapping[Type, Mapping[Reason | Rail, Meaning]]] = {
         Rail.ZERO_NOT_ALLOWED: Meaning(
             "True", "The plan wanted no replica at all.", "Set `spec.minReplicas: 0` if that is fine."
         ),
+        Rail.WAITS_FOR_DEVICES: Meaning(
+            "True",
+            "Others still hold devices that the plan gives to this variant; the message names them.",
+            "Nothing, or shorten what the message names: it ends with their decrease.",
+        ),
     },
     Type.ACTUATED: {
         Reason.HPA_FOLLOWS: Meaning("True", "An HPA reads the metric and will follow it.", _NOTHING),

@@ -13,6 +13,7 @@ class Rail(StrEnum):
     STEP_DOWN_BOUND = "StepDownBound"
     STEP_UP_BOUND = "StepUpBound"
     ZERO_NOT_ALLOWED = "ZeroNotAllowed"
+    WAITS_FOR_DEVICES = "WaitsForDevices"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """The rails in their order, applied to every decision of a plan: decisions in, decisions with rulings out.
 
 First what keeps replicas (hysteresis, stabilisation, the bound of a decrease), then the bound of an
-increase, last the two floors that nothing may undercut. A held decision is passed through: it follows no
-plan. What the user bounds (minReplicas, maxReplicas) is never exceeded by a rail.
+increase, then the two floors that nothing may undercut. A held decision is passed through: it follows no
+plan. Last, all decisions together are brought within the devices that exist. What the user bounds
+(minReplicas, maxReplicas) is never exceeded by a rail.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from inferno_actuator.decisions import Decision, Decisions
-from inferno_actuator.known import Desired
+from inferno_actuator.known import Desired, Key
+from inferno_actuator.rails.devices import within_devices
 from inferno_actuator.rails.floors import while_demand_is_unknown, zero_only_when_allowed
 from inferno_actuator.rails.limits import RailLimits
 from inferno_actuator.rails.memory import Memory, Run, Runs, extended
@@ -18,7 +20,7 @@ from inferno_actuator.rails.scale_down import stabilize, would_revert
 from inferno_actuator.rails.situation import Situation
 from inferno_actuator.rails.steps import bound_step_down, bound_step_up
 from inferno_actuator.ruling import Ruling
-from inferno_shared.contracts import Snapshot, Variant
+from inferno_shared.contracts import DeviceCapacity, Snapshot, Variant
 
 RAILS: Final[tuple[Callable[[int, Situation], Ruling | None], ...]] = (
     would_revert,
@@ -38,6 +40,7 @@ def guard(
     *,
     interval_seconds: float,
     now: float,
+    capacity: Sequence[DeviceCapacity] = (),
 ) -> tuple[Decisions, Memory]:
     """Every decision after the rails, and the memory with these decisions in it.
 
@@ -48,14 +51,18 @@ def guard(
         limits: of the rails.
         interval_seconds: of the loop.
         now: monotonic seconds.
+        capacity: limits by device, of the plan.
     """
     keep_seconds = max(limits.stabilization_seconds, interval_seconds)
-    guarded: dict[tuple[str, str], Decision] = {}
-    remembered: dict[tuple[str, str], Runs] = {}
-    for key, decision in decisions.by_key.items():
-        runs = memory.of(key) or _seeded(decision, now)
-        after = _guarded(decision, snapshot, runs, limits, interval_seconds, now)
-        guarded[key] = after
+    past = {key: memory.of(key) or _seeded(it, now) for key, it in decisions.by_key.items()}
+    alone = {
+        key: _guarded(decision, snapshot, past[key], limits, interval_seconds, now)
+        for key, decision in decisions.by_key.items()
+    }
+    guarded = within_devices(alone, snapshot, capacity)
+    remembered: dict[Key, Runs] = {}
+    for key, runs in past.items():
+        decision, after = decisions.by_key[key], guarded[key]
         if after.desired is not None:
             planned = decision.desired.replicas if decision.desired else after.desired.replicas
             remembered[key] = extended(
