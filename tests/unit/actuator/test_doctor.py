@@ -260,7 +260,7 @@ async def test_rights_of_an_option_are_asked_for_where_it_is_in_use(cluster: Run
         patch = {"metadata": {"annotations": annotations}}
         await kubernetes.merge_patch(VARIANT_AUTOSCALINGS, patch, SEED_NAME, SEED_NAMESPACE)
         after = await rights()
-    assert (before, after) == ("all 13 rights are granted", "all 16 rights are granted")
+    assert (before, after) == ("all 16 rights are granted", "all 18 rights are granted")
 
 
 def test_without_a_cluster_the_command_says_what_to_set(

@@ -12,8 +12,8 @@ from inferno_actuator.durations import parse_interval_seconds, parse_window_seco
 from inferno_actuator.known import Key, KnownVariant
 from inferno_actuator.live import LiveValue
 from inferno_actuator.modes import MODE_ANNOTATION, mode_of
-from inferno_actuator.ownership import OWNED_ANNOTATION, wants_owner
 from inferno_actuator.rails import RailLimits, Step, parse_share, parse_step
+from inferno_actuator.ties import OWNED_ANNOTATION, tie_in_place, tie_of
 from inferno_shared.contracts import Problem
 from inferno_shared.errors import UnreachableError
 from inferno_shared.kubernetes import (
@@ -208,6 +208,6 @@ def known_of(it: VariantAutoscaling) -> KnownVariant:
         target=target,
         mode=mode,
         mode_problem=problem,
-        owned=any((owner.kind, owner.name) == (target.kind, target.name) for owner in it.metadata.owners),
-        wants_owner=wants_owner(it.metadata.annotations),
+        tie=tie_of(it.metadata.annotations),
+        tied=tie_in_place(it.metadata.owners, target),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferno_actuator.modes import Mode
+from inferno_actuator.ties import Tie
 from inferno_shared.kubernetes import ScaleTargetRef
 
 Key = tuple[str, str]
@@ -36,8 +37,8 @@ class KnownVariant:
         target: what is scaled; None when the spec could not be read.
         mode: how its decisions become replicas.
         mode_problem: what is wrong with the annotation that chooses the mode.
-        owned: it has an owner reference to its target.
-        wants_owner: its annotation asks for one.
+        tie: how it is to be tied to its target.
+        tied: how it is.
     """
 
     namespace: str
@@ -49,8 +50,8 @@ class KnownVariant:
     target: ScaleTargetRef | None = None
     mode: Mode = Mode.HPA
     mode_problem: str | None = None
-    owned: bool = False
-    wants_owner: bool = False
+    tie: Tie = Tie.OUTLIVES
+    tied: Tie = Tie.NONE
 
     @property
     def key(self) -> Key:

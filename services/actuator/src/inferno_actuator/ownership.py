@@ -1,15 +1,18 @@
-"""Ties a VariantAutoscaling to its scale target by an ownerReference, where its annotation asks for it.
+"""Ties each VariantAutoscaling to its scale target by an ownerReference, without losing it with the target.
 
-An ownerReference makes Kubernetes delete the VariantAutoscaling together with its target. That is what a
-chart wants that makes both anew. It is not the default: a VariantAutoscaling holds what people measured and
-promised (profiles, class), and a Deployment is often deleted only to be made again (a changed selector,
-`kubectl replace --force`, a rollback). Then the garbage collector would take the VariantAutoscaling away for
-good, and the new Deployment would be served by nobody, silently. So by default it outlives its target: it
-says TargetNotFound, exports nothing, and takes up the new Deployment within the minute.
+An ownerReference alone makes Kubernetes delete the VariantAutoscaling together with its target. But a
+Deployment is often deleted only to be made again (a changed selector, `kubectl replace --force`, a rollback),
+and a VariantAutoscaling holds what people measured and promised: it would be gone for good, and the new
+Deployment would be served by nobody, silently. Kubernetes collects an object when its last owner is gone, and
+takes a reference to an owner that is gone out of an object that has another. So by default there are two
+owners, the target and the object's own namespace: the tie can be seen (`kubectl describe`, `kubectl tree`),
+it ends with the target, and is made anew with the new one. An annotation chooses the target alone, or no tie.
 
-The reference is no controller's and blocks no deletion.
+The references are no controller's and block no deletion. They need the rights to patch
+VariantAutoscalings, to get namespaces, and to get the scales of targets; without them nothing else suffers.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,18 +21,17 @@ import structlog
 from inferno_actuator.decisions import Decision
 from inferno_actuator.fencing import Fence
 from inferno_actuator.known import KnownVariant
-from inferno_shared.errors import KubernetesError
-from inferno_shared.kubernetes import VARIANT_AUTOSCALINGS, KubernetesClient, ScaleTargetRef
+from inferno_actuator.ties import NAMESPACE_KIND, Tie
+from inferno_shared.errors import ForbiddenError, KubernetesError
+from inferno_shared.kubernetes import NAMESPACES, VARIANT_AUTOSCALINGS, KubernetesClient, ScaleTargetRef
 from inferno_shared.kubernetes.scales import ScaleClient
 
 log = structlog.stdlib.get_logger(__name__)
 
-OWNED_ANNOTATION: Final = "inferno.llmd.ai/delete-with-target"
+_PER_CYCLE: Final = 20
+"""A thousand new variants are tied over the next cycles: it is never urgent, and writes are not free."""
 
-
-def wants_owner(annotations: Mapping[str, str]) -> bool:
-    """Whether the VariantAutoscaling is to be deleted with its target."""
-    return annotations.get(OWNED_ANNOTATION, "").strip().lower() == "true"
+JsonObject = dict[str, Any]
 
 
 class Ownership:
@@ -44,39 +46,69 @@ class Ownership:
         self._client = client
         self._scales = ScaleClient(client)
         self._fence = fence
+        self._refusal: str | None = None
 
     async def settle(self, decisions: Sequence[Decision]) -> None:
         """Bring the references in line with the annotations; what fails is tried again in the next cycle."""
-        for decision in decisions:
-            known = decision.known
-            if decision.variant is None or known.target is None or known.owned == known.wants_owner:
-                continue
-            try:
-                await self._settle(known, known.target)
-            except KubernetesError as error:
-                log.warning("owner not set", namespace=known.namespace, variant=known.name, reason=str(error))
+        wanting = [
+            (it.known, it.known.target)
+            for it in decisions
+            if it.variant is not None and it.known.target is not None and it.known.tied is not it.known.tie
+        ]
+        if self._refusal is not None:
+            wanting = wanting[:1]  # ask once per cycle whether the right is there by now
+        results = await asyncio.gather(*(self._settled(*each) for each in wanting[:_PER_CYCLE]))
+        refusals = [result for result in results if result is not None]
+        if refusals and self._refusal is None:
+            log.warning("owner references are not set, all else goes on", reason=refusals[0])
+        if results:
+            self._refusal = refusals[0] if refusals else None
+
+    async def _settled(self, known: KnownVariant, target: ScaleTargetRef) -> str | None:
+        """Settle one; which right is missing, if that keeps it from being settled."""
+        try:
+            await self._settle(known, target)
+        except ForbiddenError as error:
+            return str(error)
+        except KubernetesError as error:
+            log.warning("owner not set", namespace=known.namespace, variant=known.name, reason=str(error))
+        return None
 
     async def _settle(self, known: KnownVariant, target: ScaleTargetRef) -> None:
-        uid = (await self._scales.read(target, known.namespace)).uid if known.wants_owner else ""
+        ours = await self._references(known, target)
         current = await self._client.get(VARIANT_AUTOSCALINGS, known.name, known.namespace)
         metadata = current["metadata"]
         if not self._fence.may_write or metadata.get("uid") != known.uid:
             return
-        others = [one for one in metadata.get("ownerReferences") or () if not _is_target(one, target)]
-        owners = [*others, _reference(target, uid)] if known.wants_owner else others
+        before = metadata.get("ownerReferences") or []
+        owners = [one for one in before if not _is_ours(one, known, target)] + ours
+        if owners == before:
+            return
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "ownerReferences": owners}}
         await self._client.merge_patch(VARIANT_AUTOSCALINGS, patch, known.name, known.namespace)
 
+    async def _references(self, known: KnownVariant, target: ScaleTargetRef) -> list[JsonObject]:
+        if known.tie is Tie.NONE:
+            return []
+        uid = (await self._scales.read(target, known.namespace)).uid
+        references = [_reference(target.api_version, target.kind, target.name, uid)]
+        if known.tie is Tie.OUTLIVES:
+            namespace = await self._client.get(NAMESPACES, known.namespace)
+            uid = namespace["metadata"]["uid"]
+            references.append(_reference("v1", NAMESPACE_KIND, known.namespace, uid))
+        return references
 
-def _is_target(reference: Mapping[str, Any], target: ScaleTargetRef) -> bool:
-    return (reference.get("kind"), reference.get("name")) == (target.kind, target.name)
+
+def _is_ours(reference: Mapping[str, Any], known: KnownVariant, target: ScaleTargetRef) -> bool:
+    named = (reference.get("kind"), reference.get("name"))
+    return named in ((target.kind, target.name), (NAMESPACE_KIND, known.namespace))
 
 
-def _reference(target: ScaleTargetRef, uid: str) -> dict[str, Any]:
+def _reference(api_version: str, kind: str, name: str, uid: str) -> JsonObject:
     return {
-        "apiVersion": target.api_version,
-        "kind": target.kind,
-        "name": target.name,
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
         "uid": uid,
         "controller": False,
         "blockOwnerDeletion": False,

@@ -25,6 +25,7 @@ from inferno_actuator.metric_names import DESIRED, VARIANT
 from inferno_actuator.modes import Mode
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
+from inferno_actuator.ties import Tie
 from inferno_shared.contracts import Snapshot
 from inferno_shared.errors import (
     InfernoError,
@@ -143,7 +144,7 @@ def _options(variants: Sequence[KnownVariant]) -> set[Option]:
     used = set()
     if any(known.mode is Mode.DIRECT for known in variants):
         used.add(Option.DIRECT)
-    if any(known.wants_owner for known in variants):
+    if any(known.tie is not Tie.NONE for known in variants):
         used.add(Option.OWNER)
     return used
 

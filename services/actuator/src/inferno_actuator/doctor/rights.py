@@ -18,15 +18,15 @@ class Option(StrEnum):
     """What needs rights of its own, where a VariantAutoscaling uses it."""
 
     DIRECT = "actuation: direct"
-    OWNER = "delete-with-target"
+    OWNER = "owner references"
 
 
 _FIXES: Final[Mapping[Option | None, str]] = {
     None: "kubectl apply -f config/rbac/actuator.yaml",
     Option.DIRECT: "kubectl apply -f config/rbac/direct",
     Option.OWNER: (
-        "kubectl create clusterrole inferno-owner --verb=patch --resource=variantautoscalings.llmd.ai, "
-        "and bind it to the account"
+        "kubectl apply -f config/rbac/actuator.yaml, or annotate the VariantAutoscalings "
+        "inferno.llmd.ai/delete-with-target=never"
     ),
 }
 
@@ -98,7 +98,17 @@ RIGHTS: Final = (
         Right(verb, "apps", "deployments", "mode direct", subresource="scale", option=Option.DIRECT)
         for verb in ("get", "patch")
     ),
-    Right("patch", "llmd.ai", "variantautoscalings", "the owner reference", option=Option.OWNER),
+    Right("patch", "llmd.ai", "variantautoscalings", "owner references", needed=False, option=Option.OWNER),
+    Right("get", "", "namespaces", "owner references", needed=False, option=Option.OWNER),
+    Right(
+        "get",
+        "apps",
+        "deployments",
+        "owner references",
+        subresource="scale",
+        needed=False,
+        option=Option.OWNER,
+    ),
 )
 
 
