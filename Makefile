@@ -10,11 +10,15 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 	--no-emit-package inferno-shared --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e tools lint format bench schemas lock clean
+.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n  make demo DEMO=short   the demo in under 3 minutes\n  make demo KEEP=1       leave it running, to be used with kubectl, curl and loadgen\n'
+	@printf '  %-24s%s\n' \
+		'make demo DEMO=short' 'the demo in under 3 minutes' \
+		'make demo KEEP=1' 'leave it running, to be used with kubectl, curl and loadgen' \
+		'make demo CLUSTER=real' 'the same on a real control plane (see make tools)' \
+		'make e2e ADAPTER=path' 'the metric takes its way through this Prometheus adapter, as in the guide'
 
 install: $(STAMP) ## Create .venv with everything locked by hash
 
@@ -26,17 +30,21 @@ $(STAMP): requirements/dev.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e %)
 	@touch $@
 
-demo: $(STAMP) ## The seed's scenario on a laptop: 1 -> 4 replicas under load, and back to 1
-	@PYTHONPATH=hack $(BIN)/python -m demo $(if $(filter short,$(DEMO)),--short) $(if $(KEEP),--keep)
+demo: $(STAMP) $(if $(filter real,$(CLUSTER)),tools) ## The seed's scenario on a laptop: 1 -> 4 replicas under load, and back to 1
+	@PYTHONPATH=hack $(BIN)/python -m demo $(if $(filter short,$(DEMO)),--short) $(if $(KEEP),--keep) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 test: $(STAMP) ## All tests that need nothing but Python (under 3 minutes)
 	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 tools: $(STAMP) ## Build the pinned control-plane programs into bin/ (needs Go; once, about 15 minutes)
-	@$(BIN)/python hack/tools/build.py
+	@PYTHONPATH=hack $(BIN)/python -m tools.build
 
 e2e: tools ## The guide on a real control plane: etcd, kube-apiserver, HPA, Prometheus, Thanos
-	@$(BIN)/pytest tests/e2e $(ARGS)
+	@$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder --verbose $(if $(ADAPTER),--adapter $(ADAPTER)) $(ARGS)
+
+e2e-keda: tools ## The guide's HPA made by KEDA from a ScaledObject (builds KEDA: 10 minutes more; not in CI)
+	@PYTHONPATH=hack $(BIN)/python -m tools.build keda
+	@$(BIN)/pytest tests/e2e/keda --verbose $(ARGS)
 
 lint: $(STAMP) ## ruff with all rules, mypy --strict, import contracts, formatting
 	$(BIN)/ruff check .

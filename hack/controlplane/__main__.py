@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from controlplane.binaries import MissingProgramError
 from controlplane.children import ChildFailedError
 from controlplane.options import DEFAULT_DEVICE, Options
 from controlplane.plane import ControlPlane, KubectlError
@@ -19,6 +18,7 @@ from controlplane.start import running_control_plane
 from devcluster.kubelet.options import emulator_variables
 from devcluster.proxy.options import parse_mapping
 from inferno_shared.errors import ConfigurationError
+from tools.programs import MissingProgramError
 
 POLL_SECONDS = 1.0
 EXIT_INTERRUPTED = 130

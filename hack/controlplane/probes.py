@@ -1,5 +1,7 @@
 """Signs of readiness: an HTTP path that answers 200, a port that listens, a line in a log."""
 
+import contextlib
+import random
 import socket
 import ssl
 import urllib.error
@@ -11,18 +13,25 @@ from controlplane.certificates import Pair
 
 ATTEMPT_SECONDS = 2.0
 HOST = "127.0.0.1"
+PORTS = range(20_000, 30_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody has, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports of loopback that nobody has, all different.
+
+    Below those that outgoing connections get: a program that is stopped finds its port free when it starts
+    again. At random, so that two control planes that start together do not choose the same.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        if len(found) == count:
+            break
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((HOST, port))
+                found.append(port)
+    return found
 
 
 def answers(url: str, *, authority: Path | None = None, client: Pair | None = None) -> Callable[[], bool]:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from controlplane.binaries import CORE, MONITORING, ROOT, find_programs, tools_folder
 from controlplane.certificates import Authority
 from controlplane.children import Children
 from controlplane.core import Core, Identities
@@ -17,6 +16,7 @@ from controlplane.monitoring import start_prometheus, start_thanos
 from controlplane.options import Options
 from controlplane.plane import ControlPlane
 from controlplane.probes import free_ports, says
+from tools.programs import CORE, MONITORING, ROOT, find_programs, tools_folders
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def running_control_plane(
     Raises MissingProgramError, or ChildFailedError with the end of the log of what did not start.
     """
     options = options or Options()
-    programs = find_programs((*CORE, *(MONITORING if options.monitoring else ())), tools_folder())
+    programs = find_programs((*CORE, *(MONITORING if options.monitoring else ())), tools_folders())
     started = time.monotonic()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     roots = [str(ROOT / "hack"), str(ROOT / "hack/vllme"), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -33,7 +33,7 @@ def main() -> int:
     environment["KUBECONFIG"] = str(folder / "kubeconfig")
     try:
         with _terminate_as_interrupt(), Processes(folder / "logs", environment) as processes:
-            checks = _run(processes, folder, scenario, console, keep=arguments.keep)
+            checks = _run(processes, folder, scenario, console, arguments)
     except KeyboardInterrupt:
         console.print("\nInterrupted: everything that was started has been stopped.")
         return 130
@@ -47,10 +47,16 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make demo",
         description="Runs the seed's scenario on this machine: 1 -> 4 replicas under load, and back to 1.",
-        epilog="make demo; make demo DEMO=short; make demo KEEP=1",
+        epilog="make demo; make demo DEMO=short; make demo KEEP=1; make demo CLUSTER=real",
     )
     parser.add_argument("--short", action="store_true", help="a shorter load: under 3 minutes in all")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    parser.add_argument(
+        "--cluster",
+        choices=["development", "real"],
+        default="development",
+        help="real: on etcd, kube-apiserver and kube-controller-manager of `make tools`",
+    )
     return parser.parse_args()
 
 
@@ -69,17 +75,27 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def _run(
-    processes: Processes, folder: Path, scenario: Scenario, console: Console, *, keep: bool
+    processes: Processes,
+    folder: Path,
+    scenario: Scenario,
+    console: Console,
+    arguments: argparse.Namespace,
 ) -> list[Check]:
     console.rule("Inferno-Autoscaler: the seed's scenario")
-    stack = bring_up(processes, folder, scenario, lambda step: console.print(f"  starting  {step}"))
+    stack = bring_up(
+        processes,
+        folder,
+        scenario,
+        lambda step: console.print(f"  starting  {step}"),
+        real=arguments.cluster == "real",
+    )
     watches = {resource: stack.watch(resource, NAMESPACE) for resource in ("hpa", "va", "deployment")}
     observations = _play(stack, scenario, console)
     checks = judge(observations, scenario)
     show.kubectl_outputs(console, stack, watches)
     show.latencies(console, folder / "loadgen.jsonl")
     show.verdict(console, checks)
-    if keep:
+    if arguments.keep:
         show.how_to_use(console, stack)
         while True:
             processes.check()
@@ -113,7 +129,7 @@ def _play(stack: Stack, scenario: Scenario, console: Console) -> list[Observatio
                 raise TimeoutError(
                     f"no plan for a ready replica within {READY_SECONDS:.0f} s; see {stack.folder}"
                 )
-        elif not loaded and load in stack.processes.children:
+        elif load.process.poll() is not None and load in stack.processes.children:
             stack.processes.children.remove(load)  # it ended by itself: no longer something to watch over
         if (load is not None and finished(observations)) or seconds > scenario.limit_seconds:
             return observations

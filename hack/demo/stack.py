@@ -89,8 +89,15 @@ def new_folder() -> Path:
     return folder
 
 
-def bring_up(processes: Processes, folder: Path, scenario: Scenario, tell: Callable[[str], None]) -> Stack:
-    """Start everything and wait until it is ready, telling each step."""
+def bring_up(
+    processes: Processes,
+    folder: Path,
+    scenario: Scenario,
+    tell: Callable[[str], None],
+    *,
+    real: bool = False,
+) -> Stack:
+    """Start everything and wait until it is ready, telling each step; `real`: on a real control plane."""
     certificate, key = write_certificate(folder, dt.datetime.now(dt.UTC))
     stack = Stack(
         processes=processes,
@@ -99,8 +106,9 @@ def bring_up(processes: Processes, folder: Path, scenario: Scenario, tell: Calla
         ports=Ports(free_port(8081), free_port(8082), free_port(8443), free_port(30000)),
         certificate=certificate,
     )
-    tell(f"development cluster: {NODES} nodes x {GPUS_PER_NODE} {DEVICE}")
-    _start_cluster(stack, scenario)
+    kind = "real control plane" if real else "development cluster"
+    tell(f"{kind}: {NODES} nodes x {GPUS_PER_NODE} {DEVICE}")
+    _start_cluster(stack, scenario, real=real)
     tell("the seed's manifests: CRD, ConfigMaps, vLLM Deployment and Service")
     _apply_manifests(stack, scenario)
     tell("collector, optimizer and actuator, each a process of its own")
@@ -111,16 +119,17 @@ def bring_up(processes: Processes, folder: Path, scenario: Scenario, tell: Calla
     return stack
 
 
-def _start_cluster(stack: Stack, scenario: Scenario) -> None:
+def _start_cluster(stack: Stack, scenario: Scenario, *, real: bool) -> None:
+    module = ["controlplane", "--without-monitoring"] if real else ["devcluster", "--no-node-ports"]
     stack.processes.start(
-        "devcluster",
+        module[0],
         [
-            sys.executable, "-m", "devcluster",
+            sys.executable, "-m", *module,
             "--nodes", str(NODES), "--gpus", str(GPUS_PER_NODE), "--device", DEVICE,
             "--port", "0", "--kubeconfig", str(stack.kubeconfig),
             "--startup-seconds", str(scenario.startup_seconds),
             "--hpa-sync-seconds", str(scenario.hpa_sync_seconds),
-            "--no-node-ports", "--map", f"{NAMESPACE}/vllm-service={stack.ports.model}",
+            "--map", f"{NAMESPACE}/vllm-service={stack.ports.model}",
         ],
     )  # fmt: skip
 
@@ -133,7 +142,7 @@ def _start_cluster(stack: Stack, scenario: Scenario) -> None:
             return False
         return len(nodes) == NODES
 
-    wait_for("the development cluster's start", nodes_are_ready, seconds=START_SECONDS, alive=stack.processes)
+    wait_for("the cluster's start", nodes_are_ready, seconds=START_SECONDS, alive=stack.processes)
 
 
 def _apply_manifests(stack: Stack, scenario: Scenario) -> None:

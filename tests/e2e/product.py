@@ -23,6 +23,7 @@ METRICS_SERVICE = ROOT / "hack/demo/manifests/metrics-service.yaml"
 EXTERNAL_METRICS = ROOT / "config/external-metrics/apiservice.yaml"
 CONFIGURATION = "inferno-autoscaler-variantautoscaling-config"
 SERVICE = f"{NAMESPACE}/vllm-service"
+API_SERVICE = "apiservice/v1beta1.external.metrics.k8s.io"
 HTTP_SECONDS = 20.0
 
 
@@ -83,6 +84,16 @@ class Product:
         patch = json.dumps({"data": dict(data)})
         self.plane.kubectl("patch", "configmap", CONFIGURATION, "-n", SYSTEM, "--type=merge", "-p", patch)
 
+    def apply_with_port(self, source: Path) -> None:
+        """Apply a manifest that names the actuator's port."""
+        text = source.read_text().replace("port: 8443", f"port: {self.actuator_port}")
+        self.plane.kubectl("apply", "-f", "-", stdin=text)
+
+    def serve_metrics_itself(self) -> None:
+        """Make the actuator the cluster's external metrics API."""
+        self.apply_with_port(EXTERNAL_METRICS)
+        self.plane.kubectl("wait", "--for=condition=Available", API_SERVICE, "--timeout=30s")
+
     def start_actuator(self, name: str, port: int, **variables: str) -> Child:
         """One more actuator process under the actuators' account."""
         pair = self.plane.issue(name)
@@ -131,8 +142,14 @@ class Product:
         )
 
 
-def deploy(plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int) -> Product:
-    """Steps 0 to 5 of the guide, with the actuator's own external metrics API in the adapter's place."""
+def deploy(
+    plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int, through_adapter: bool = False
+) -> Product:
+    """Steps 0 to 5 of the guide.
+
+    The HPA's metric comes from the actuator's own external metrics API, unless it comes `through_adapter`,
+    which the caller starts.
+    """
     monitoring = plane.monitoring
     if monitoring is None:
         raise ValueError("the guide needs Prometheus and Thanos")
@@ -144,9 +161,8 @@ def deploy(plane: ControlPlane, *, interval_seconds: int, scrape_seconds: int) -
         service.wait_until_ready()
     plane.kubectl("apply", "-f", manifest("vllm-va.yaml"))
     product.start_actuator("actuator", product.actuator_port).wait_until_ready()
-    plane.kubectl(
-        "wait", "--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io", "--timeout=30s"
-    )
+    if not through_adapter:
+        product.serve_metrics_itself()
     plane.kubectl("apply", "-f", manifest("hpa-integration.yaml"))
     return product
 
@@ -168,9 +184,7 @@ def _install_autoscaler(product: Product, interval_seconds: int) -> None:
             "PROMETHEUS_TOKEN_PATH": str(token),
         }
     )
-    for source in (METRICS_SERVICE, EXTERNAL_METRICS):
-        text = source.read_text().replace("port: 8443", f"port: {product.actuator_port}")
-        plane.kubectl("apply", "-f", "-", stdin=text)
+    product.apply_with_port(METRICS_SERVICE)
 
 
 def _install_workload(plane: ControlPlane, scrape_seconds: int) -> None:

@@ -7,6 +7,7 @@ scraped every 5 s instead of every 15 s (both configuration), so that the run ta
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import yaml
 from controlplane import Options, running_control_plane
 from controlplane.audit import read_uses
 from demo.scenario import FULL
+from e2e.adapter import running_adapter
 from e2e.clusters import NAME, NAMESPACE, SAMPLES, SYSTEM, until
 from e2e.loads import first_request_at, load
 from e2e.product import ACTUATOR, COLLECTOR, SERVICE, Product, deploy
@@ -29,6 +31,16 @@ LOAD_SECONDS = 180
 LOAD = f"[[{LOAD_SECONDS}, 50]]"
 BACK_SECONDS = 180
 WATCHED = ("hpa", "va", "deployment")
+GUIDES_LABELS = {"variant_name": NAME, "exported_namespace": NAMESPACE, "accelerator_type": "H100"}
+# What Prometheus adds on its way; beside these the guide shows instance and pod.
+SCRAPED_LABELS = {
+    "__name__": "inferno_desired_replicas",
+    "endpoint": "https",
+    "job": "inferno-autoscaler-controller-manager-metrics-service",
+    "namespace": SYSTEM,
+    "prometheus": "openshift-monitoring/k8s",
+    "service": "inferno-autoscaler-controller-manager-metrics-service",
+}
 
 pytestmark = pytest.mark.timeout(LOAD_SECONDS + BACK_SECONDS + 180)
 
@@ -43,10 +55,23 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, measured: list[str]) -> Iterator[Product]:
+def product(
+    tmp_path_factory: pytest.TempPathFactory, measured: list[str], given_adapter: Path | None
+) -> Iterator[Product]:
     options = Options(services=(SERVICE,))
-    with running_control_plane(tmp_path_factory.mktemp("guide"), options) as plane:
-        deployed = deploy(plane, interval_seconds=INTERVAL_SECONDS, scrape_seconds=SCRAPE_SECONDS)
+    with (
+        running_control_plane(tmp_path_factory.mktemp("guide"), options) as plane,
+        ExitStack() as stack,
+    ):
+        deployed = deploy(
+            plane,
+            interval_seconds=INTERVAL_SECONDS,
+            scrape_seconds=SCRAPE_SECONDS,
+            through_adapter=given_adapter is not None,
+        )
+        if given_adapter is not None:
+            stack.enter_context(running_adapter(plane, deployed.monitoring, given_adapter))
+            measured.append(f"the HPA's metric comes through {given_adapter}")
         measured.append(f"control plane with monitoring and the three services: {plane.footprint()}")
         until(lambda: deployed.condition("MetricsAvailable") == ("True", "MetricsFound"), seconds=90)
         until(lambda: deployed.desired() == 1)
@@ -141,16 +166,20 @@ def test_kubectl_get_deployment_prints_what_the_guide_shows(run: Run) -> None:
 
 def test_the_external_metrics_api_answers_in_the_guides_shape(product: Product, run: Run) -> None:
     assert run.timeline.samples
-    found = json.loads(product.plane.kubectl("get", "--raw", METRIC))
 
+    assert external_metric(product).items() >= GUIDES_LABELS.items()
+
+
+def external_metric(product: Product) -> dict[str, str]:
+    """The labels of the one series that step 4 of the guide shows."""
+    found = json.loads(product.plane.kubectl("get", "--raw", METRIC))
     assert found["kind"] == "ExternalMetricValueList"
     assert found["apiVersion"] == "external.metrics.k8s.io/v1beta1"
     (item,) = found["items"]
     assert item["metricName"] == "inferno_desired_replicas"
-    assert item["metricLabels"]["variant_name"] == NAME
-    assert item["metricLabels"]["exported_namespace"] == NAMESPACE
-    assert item["metricLabels"]["accelerator_type"] == "H100"
     assert item["value"] == "1"
+    labels: dict[str, str] = item["metricLabels"]
+    return labels
 
 
 def test_the_adapters_rule_finds_one_series_with_the_guides_labels(product: Product, run: Run) -> None:
@@ -165,12 +194,7 @@ def test_the_adapters_rule_finds_one_series_with_the_guides_labels(product: Prod
 
     (found,) = series(RULE)
     assert series(rule["seriesQuery"]) == [found]
-    assert found["exported_namespace"] == NAMESPACE
-    assert found["namespace"] == SYSTEM
-    assert found["accelerator_type"] == "H100"
-    assert found["endpoint"] == "https"
-    assert found["job"] == found["service"] == "inferno-autoscaler-controller-manager-metrics-service"
-    assert found["prometheus"] == "openshift-monitoring/k8s"
+    assert found.items() >= (GUIDES_LABELS | SCRAPED_LABELS).items()
 
 
 def granted(product: Product) -> set[tuple[str, str, str, str]]:
@@ -208,3 +232,32 @@ def test_the_services_lack_no_right_and_have_none_that_they_do_not_use(product: 
     assert used - granted(product) == set()
     assert granted(product) - used - OCCASIONAL == set()
     assert {use.account for use in uses} == {COLLECTOR, ACTUATOR}
+
+
+@pytest.fixture
+def adapted(product: Product, run: Run, adapter: Path, given_adapter: Path | None) -> Iterator[Product]:
+    """The HPA's metric comes through an adapter with the guide's values file."""
+    assert run.timeline.samples
+    with ExitStack() as stack:
+        if given_adapter is None:
+            stack.enter_context(running_adapter(product.plane, product.monitoring, adapter))
+            stack.callback(product.serve_metrics_itself)
+        yield product
+
+
+def test_through_an_adapter_the_external_metrics_api_answers_as_the_guide_shows(adapted: Product) -> None:
+    labels = external_metric(adapted)
+
+    assert labels.items() >= (GUIDES_LABELS | SCRAPED_LABELS).items()
+    assert labels["instance"].endswith(f":{adapted.actuator_port}")
+
+
+def test_through_an_adapter_the_hpa_follows_the_actuator(adapted: Product) -> None:
+    def minimum(replicas: int) -> None:
+        patch = json.dumps({"spec": {"minReplicas": replicas}})
+        adapted.plane.kubectl("patch", "va", NAME, "-n", NAMESPACE, "--type=merge", "-p", patch)
+
+    minimum(2)
+    until(lambda: adapted.deployment()["status"].get("readyReplicas") == 2, seconds=60, why="two replicas")
+    minimum(1)
+    until(lambda: is_back(adapted), seconds=60, why="one replica again")

@@ -35,6 +35,8 @@ def followed(cluster: Cluster, backend: MetricsBackend) -> Iterator[Cluster]:
     until(lambda: targets(cluster) == "1/1 (avg)")
     yield cluster
     cluster.kubectl("delete", f"hpa/{WORKLOAD}", f"deploy/{WORKLOAD}", "-n", SPACE)
+    # While an aggregated API does not answer, no namespace of the cluster can be deleted.
+    cluster.kubectl("delete", "apiservice", "v1beta1.external.metrics.k8s.io")
 
 
 def serve_metrics(cluster: Cluster, port: int) -> None:

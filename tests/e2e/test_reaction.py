@@ -35,9 +35,9 @@ def test_with_the_guides_intervals_load_is_answered_within_one_scrape_and_one_in
         load(product, SERVICE, "[[180, 50]]", report=report),
     ):
         until(
-            lambda: int(product.deployment()["status"].get("readyReplicas", 0)) > 1,
+            lambda: all(max(timeline.path(field), default=0) > 1 for field in ("ready", "thanos")),
             seconds=150,
-            why="more than one replica is ready",
+            why="more than one replica is ready, and Thanos has the metric",
         )
     loaded_at = first_request_at(report)
     measured.append("the guide's intervals (loop 60 s, scrape 15 s, HPA 15 s):")

@@ -12,25 +12,50 @@ import yaml
 from cryptography import x509
 
 from controlplane.audit import read_uses
-from controlplane.binaries import MissingProgramError, find_programs, tools_folder
 from controlplane.certificates import Authority
 from controlplane.children import Child, ChildFailedError, Children
 from controlplane.kubeconfig import write_kubeconfig
 from controlplane.probes import free_ports
+from tools.programs import BIN, CORE, MissingProgramError, find_programs, tools_folders
 
 NOW = dt.datetime(2025, 9, 4, 18, 37, tzinfo=dt.UTC)
 
 
-def test_the_tools_folder_is_bin_unless_the_variable_names_another(tmp_path: Path) -> None:
-    assert tools_folder({}).name == "bin"
-    assert tools_folder({"INFERNO_TOOLS": str(tmp_path)}) == tmp_path
+def a_program(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch(mode=0o755)
+    return folder
+
+
+def test_programs_come_from_bin_unless_a_variable_names_folders(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+
+    assert tools_folders({}) == (BIN,)
+    assert tools_folders({"INFERNO_TOOLS": f"{one}:{two}"}) == (one, two)
+    assert tools_folders({"INFERNO_TOOLS": str(one), "KUBEBUILDER_ASSETS": str(two)}) == (one,)
+
+
+def test_programs_of_envtest_are_used_beside_those_of_bin(tmp_path: Path) -> None:
+    assets = a_program(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl")
+    ours = a_program(tmp_path / "bin", "etcd", "kube-controller-manager")
+    assert tools_folders({"KUBEBUILDER_ASSETS": str(assets)}) == (assets, BIN)
+
+    found = find_programs(CORE, (assets, ours))
+
+    assert {name: path.parent for name, path in found.items()} == {
+        "etcd": assets,
+        "kube-apiserver": assets,
+        "kube-controller-manager": ours,
+        "kubectl": assets,
+    }
 
 
 def test_missing_programs_are_named_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "etcd").touch(mode=0o755)
+    folder = a_program(tmp_path / "tools", "etcd")
 
     with pytest.raises(MissingProgramError, match=r"kubectl, thanos not found in .*: run `make tools`"):
-        find_programs(("etcd", "kubectl", "thanos"), tmp_path)
+        find_programs(("etcd", "kubectl", "thanos"), (folder,))
 
 
 def test_an_authority_signs_servers_and_clients(tmp_path: Path) -> None:
