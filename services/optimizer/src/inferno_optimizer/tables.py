@@ -1,5 +1,7 @@
 """Plans and analyses as tables for a terminal."""
 
+from collections.abc import Collection
+
 from rich.table import Table
 
 from inferno_shared.contracts import AnalysisResult, Plan
@@ -7,35 +9,27 @@ from inferno_shared.contracts import AnalysisResult, Plan
 
 def plan_tables(plan: Plan) -> list[object]:
     """Allocations, reasons, devices, certificate, problems."""
-    allocations = Table(
-        "variant", "outcome", "accelerator", "replicas", "cents/h", "ITL ms", "wait ms", "util."
-    )
-    for column in allocations.columns[3:]:
-        column.justify = "right"
-    reasons = Table("variant", "reason", "why")
-    for a in plan.allocations:
-        name = f"{a.namespace}/{a.name}"
-        found = a.predicted
-        allocations.add_row(
-            name,
-            a.outcome.value,
-            a.accelerator or "-",
-            str(a.replicas),
-            f"{a.cost_per_hour:g}",
-            _number(found.itl_ms),
-            _number(found.wait_ms),
-            _number(found.utilization),
-        )
-        reasons.add_row(name, a.reason.value, a.message)
-    return [allocations, reasons, _devices(plan), _certificate(plan), *_problems(plan), _totals(plan)]
+    return [
+        _allocations(plan),
+        _reasons(plan),
+        _devices(plan),
+        _certificate(plan),
+        *_problems(plan),
+        _totals(plan),
+    ]
+
+
+def scenario_tables(plan: Plan, differing: Collection[tuple[str, str]]) -> list[object]:
+    """The same with the reasons of the variants that differ from the base plan only."""
+    reasons = [_reasons(plan, differing)] if differing else []
+    return [_allocations(plan), *reasons, _devices(plan), _certificate(plan), *_problems(plan), _totals(plan)]
 
 
 def analysis_tables(result: AnalysisResult) -> list[object]:
     """The answer in a sentence, the limits, and the curve."""
     limits = result.limits_rpm
     curve = Table("requests/min", "ITL ms", "wait ms", "TTFT ms", "utilisation", "turned away")
-    for column in curve.columns:
-        column.justify = "right"
+    right_aligned(curve, 0)
     for point in result.curve:
         curve.add_row(
             f"{point.rate_rpm:.4g}",
@@ -49,16 +43,54 @@ def analysis_tables(result: AnalysisResult) -> list[object]:
     if result.feasible:
         answer += f"\n{result.replicas} replicas, {result.cost_per_hour:g} cents/h"
     told = (
-        f"Largest requests/min per replica: ITL {_number(limits.itl)}, TTFT {_number(limits.ttft)},"
-        f" tokens/s {_number(limits.tokens_per_second)}"
+        f"Largest requests/min per replica: ITL {number(limits.itl)}, TTFT {number(limits.ttft)},"
+        f" tokens/s {number(limits.tokens_per_second)}"
     )
     return [answer, told, curve]
 
 
+def number(value: float | None) -> str:
+    """Four digits; a dash for what is not known."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def right_aligned(table: Table, start: int) -> Table:
+    """Align the columns from `start` on."""
+    for column in table.columns[start:]:
+        column.justify = "right"
+    return table
+
+
+def _allocations(plan: Plan) -> Table:
+    table = Table("variant", "outcome", "accelerator", "replicas", "cents/h", "ITL ms", "wait ms", "util.")
+    for a in plan.allocations:
+        found = a.predicted
+        table.add_row(
+            f"{a.namespace}/{a.name}",
+            a.outcome.value,
+            a.accelerator or "-",
+            str(a.replicas),
+            f"{a.cost_per_hour:g}",
+            number(found.itl_ms),
+            number(found.wait_ms),
+            number(found.utilization),
+        )
+    return right_aligned(table, 3)
+
+
+def _reasons(plan: Plan, only: Collection[tuple[str, str]] | None = None) -> Table:
+    table = Table("variant", "reason", "why", show_lines=True)
+    for a in plan.allocations:
+        if only is None or (a.namespace, a.name) in only:
+            table.add_row(f"{a.namespace}/{a.name}", a.reason.value, a.message)
+    return table
+
+
 def _devices(plan: Plan) -> Table:
-    table = Table("device", "used", "limit")
+    table = Table("device", "used", "limit", "one more unit")
     for entry in plan.capacity:
-        table.add_row(entry.device, str(entry.used), "-" if entry.limit is None else str(entry.limit))
+        limit = "-" if entry.limit is None else str(entry.limit)
+        table.add_row(entry.device, str(entry.used), limit, entry.one_more.message if entry.one_more else "-")
     return table
 
 
@@ -67,7 +99,7 @@ def _certificate(plan: Plan) -> Table:
     table = Table("objective", "value", "bound", "gap", f"{plan.certificate.status}, {verified}")
     for stage in plan.certificate.stages:
         table.add_row(
-            stage.objective, f"{stage.value:g}", _number(stage.bound), _number(stage.gap), stage.status
+            stage.objective, f"{stage.value:g}", number(stage.bound), number(stage.gap), stage.status
         )
     return table
 
@@ -83,7 +115,3 @@ def _problems(plan: Plan) -> list[Table]:
 
 def _totals(plan: Plan) -> str:
     return f"Total: {plan.totals.cost_per_hour:g} cents/h, {plan.totals.gpus} units"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"

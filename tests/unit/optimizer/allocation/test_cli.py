@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from builders import a_snapshot
+from builders import H100_DEVICE, a_snapshot
 from inferno_optimizer.cli import app
-from inferno_shared.contracts import Plan
+from inferno_shared.contracts import Plan, WhatIf
 
 ANALYSIS = {
     "parameters": {"model": "linear", "alpha": 20.58, "beta": 0.41},
@@ -16,6 +16,18 @@ ANALYSIS = {
     "max_batch_size": 4,
     "load": {"arrival_rate_rpm": 37.5, "output_tokens": 279},
     "slo": {"itl_ms": 24, "ttft_ms": 500},
+}
+SNAPSHOT = a_snapshot().model_dump(mode="json")
+WHAT_IF = {
+    **SNAPSHOT,
+    "scenarios": [
+        {"name": "launch day", "load": [{"factor": 3}]},
+        {
+            "name": "two left",
+            "capacity": [{"device": H100_DEVICE, "change": -30}],
+            "policy": {"unlimited": False, "saturation_policy": "PriorityExhaustive"},
+        },
+    ],
 }
 WIDE = {"COLUMNS": "220", "TERM": "dumb"}
 
@@ -42,24 +54,73 @@ def test_analyze_prints_a_table_or_json() -> None:
     assert json.loads(answer.output)["replicas"] == 3
 
 
+def test_solve_compares_scenarios_with_the_base_plan() -> None:
+    result = CliRunner().invoke(app, ["solve", "-"], input=json.dumps(WHAT_IF), env=WIDE)
+    assert result.exit_code == 0
+    assert "Scenario launch day: cost 150 -> 400 cents/h (+250); 3 -> 8 units" in result.output
+    assert "Scenario two left: cost 150 -> 100 cents/h (-50)" in result.output
+    assert "2 x H100, partial" in result.output
+    assert "Note: load does not change" not in result.output
+
+
+def test_json_is_the_answer_as_it_goes_over_http(tmp_path: Path) -> None:
+    file = tmp_path / "what-if.json"
+    file.write_text(json.dumps(WHAT_IF), encoding="utf-8")
+    result = CliRunner().invoke(app, ["solve", "--json", str(file)])
+    answer = WhatIf.model_validate_json(result.output)
+    assert [s.plan.totals.cost_per_hour for s in answer.scenarios] == [400, 100]
+    assert result.output == answer.model_dump_json() + "\n"
+
+
+@pytest.mark.parametrize("command", [[], ["solve"], ["analyze"]])
+def test_help_shows_examples(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"], env=WIDE)
+    assert result.exit_code == 0
+    assert "Example" in result.output
+
+
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "line"),
     [
-        ("{", "Invalid JSON"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("[1]", "is JSON, but not an object"),
+        ("", "is empty; give a JSON file"),
+        ("[" * 200_000, "is nested too deeply"),
         ('{"variants": []}', "accelerators: Field required"),
-        (
-            json.dumps({**json.loads(a_snapshot().model_dump_json()), "variants": 3}),
-            "variants: Input should be",
-        ),
+        (json.dumps({**SNAPSHOT, "variants": 3}), "variants: Input should be"),
+        (json.dumps({**SNAPSHOT, "polcy": {}}), "polcy is not a known field: did you mean policy?"),
+        (json.dumps({**SNAPSHOT, "policy": {"headroom": float("nan")}}), "policy.headroom: must be a finite"),
+        ('"' + "x" * 10_000_000 + '"', "is JSON, but not an object"),
     ],
+    ids=["broken", "list", "empty", "deep", "missing", "type", "unknown", "nan", "10 MB"],
 )
-def test_a_wrong_file_is_refused_with_the_field(text: str, words: str) -> None:
+def test_a_wrong_input_is_refused_in_a_line_that_says_what_is_wrong(text: str, line: str) -> None:
     result = CliRunner().invoke(app, ["solve", "-"], input=text)
     assert result.exit_code == 2
-    assert words in result.output
+    assert any(said.startswith(f"standard input: {line}") for said in result.output.splitlines())
+    assert all(len(said) < 300 for said in result.output.splitlines())
 
 
-def test_a_missing_file_is_named() -> None:
-    result = CliRunner().invoke(app, ["solve", "/nowhere/snapshot.json"])
+def test_thousands_of_wrong_fields_are_ten_lines_and_a_count() -> None:
+    variants = [{**SNAPSHOT["variants"][0], "name": f"v{n}", "min_replicas": -1} for n in range(2_000)]
+    result = CliRunner().invoke(app, ["solve", "-"], input=json.dumps({**SNAPSHOT, "variants": variants}))
+    lines = result.output.splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "... and 1990 more"
+
+
+def test_a_file_that_is_not_there_a_folder_and_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    for name, words in [("none", "No such file"), (".", "Is a directory"), ("bytes", "is not UTF-8 text")]:
+        result = CliRunner().invoke(app, ["analyze", str(tmp_path / name)])
+        assert result.exit_code == 2
+        assert words in result.output
+        assert len(result.output.splitlines()) == 1
+
+
+def test_a_scenario_that_does_not_fit_names_its_field() -> None:
+    load = [{"factor": 2, "model": "nope"}]
+    text = json.dumps({**SNAPSHOT, "scenarios": [{"name": "x", "load": load}]})
+    result = CliRunner().invoke(app, ["solve", "-"], input=text)
     assert result.exit_code == 2
-    assert "/nowhere/snapshot.json: No such file" in result.output
+    assert result.output.startswith("scenarios[0].load[0].model: nope is not in the snapshot")
