@@ -28,7 +28,7 @@ from inferno_optimizer.allocation.objectives import cost_with_switching
 from inferno_optimizer.candidates import candidates_of
 from inferno_optimizer.choosing import Chosen, choose, problem_of
 from inferno_optimizer.demands import demands_of
-from inferno_optimizer.devices import limits_of
+from inferno_optimizer.devices import nodes_of
 from inferno_optimizer.plan import make_plan
 from inferno_shared.contracts import (
     Accelerator,
@@ -182,8 +182,8 @@ def result_of(
 def sized_problem(world: Snapshot) -> Problem:
     demands = demands_of(world)
     candidates = candidates_of(demands.groups, world.accelerators, world.policy)
-    limits = None if world.policy.unlimited else limits_of(world.inventory)
-    return problem_of(candidates.groups, world.accelerators, limits, (), world.policy)
+    nodes = None if world.policy.unlimited else nodes_of(world.inventory)
+    return problem_of(candidates.groups, world.accelerators, nodes, (), world.policy)
 
 
 def timed(run: Callable[[], T]) -> tuple[float, T]:
@@ -277,7 +277,7 @@ def greedy(problem: Problem) -> GreedyResult:
     Each demand takes its cheapest choice that still fits in full; there are no second thoughts.
     """
     free = {c.device: ENOUGH for v in problem.variants() for c in v.candidates}
-    free.update(problem.capacity or {})
+    free.update({device: nodes.units for device, nodes in (problem.capacity or {}).items()})
     cost, unserved = 0.0, 0.0
     ranked = []
     for demand in problem.demands:

@@ -145,7 +145,7 @@ class Greedy:
 
 def greedy(problem: Problem) -> Greedy:
     """One pass without second thoughts."""
-    free = None if problem.capacity is None else dict(problem.capacity)
+    free = None if problem.capacity is None else {d: n.units for d, n in problem.capacity.items()}
     line = []
     for demand in problem.demands:
         [variant] = demand.variants

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
+from inferno_optimizer.placement_audit import audit_placement
 from inferno_shared.contracts import (
     Accelerator,
     Allocation,
@@ -41,6 +42,7 @@ def audit(snapshot: Snapshot, plan: Plan) -> list[str]:
             wrong += [f"{'/'.join(key)}: {w}" for w in _promise(allocation, target, snapshot.policy)]
     wrong += _sums(plan, accelerators)
     wrong += _demands(snapshot, plan)
+    wrong += audit_placement(snapshot, plan)
     return wrong
 
 

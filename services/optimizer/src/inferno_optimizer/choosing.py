@@ -3,9 +3,8 @@
 Nothing unverified gets past here: a solution with a violation, or a solver that fails, becomes `Refused`.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
@@ -14,6 +13,7 @@ from inferno_optimizer.allocation import (
     Candidate,
     Demand,
     InterruptedSolveError,
+    Nodes,
     Problem,
     Rationing,
     Solution,
@@ -23,7 +23,7 @@ from inferno_optimizer.allocation import (
 )
 from inferno_optimizer.allocation import Variant as Choosable
 from inferno_optimizer.candidates import Member, SizedGroup
-from inferno_optimizer.devices import Keeping, current_cost
+from inferno_optimizer.devices import Keeping, current_cost, locked_of, standing
 from inferno_shared.contracts import Accelerator, Policy, SaturationPolicy
 
 RATIONING: Final = {
@@ -52,23 +52,31 @@ class Refused:
 def problem_of(
     groups: Sequence[SizedGroup],
     accelerators: Sequence[Accelerator],
-    limits: Mapping[str, int] | None,
+    nodes: Mapping[str, Nodes] | None,
     kept: Sequence[Keeping],
     policy: Policy,
 ) -> Problem:
-    """The allocation problem of all groups that have somebody to serve them; `limits` None: unlimited."""
+    """The allocation problem of all groups that have somebody to serve them; `nodes` None: unlimited."""
     catalogue = {accelerator.name: accelerator for accelerator in accelerators}
+    stands = None if nodes is None else standing(nodes, kept, list(locked_of(groups)))
+    unplaced = stands.unplaced if stands else {}
     demands = tuple(
         Demand(
             key=sized.group.key,
             priority=sized.group.priority,
             rate_rpm=sized.required_rpm,
-            variants=tuple(_choosable(m, catalogue, idle=not sized.required_rpm) for m in sized.members),
+            variants=tuple(
+                replace(
+                    _choosable(m, catalogue, idle=not sized.required_rpm),
+                    unplaced=unplaced.get(m.variant.key, 0),
+                )
+                for m in sized.members
+            ),
         )
         for sized in groups
         if sized.members
     )
-    capacity = None if limits is None else _capacity(limits, kept, demands)
+    capacity = stands.nodes if stands else None
     return Problem(demands, capacity, RATIONING[policy.saturation_policy], policy.delayed_best_effort)
 
 
@@ -111,20 +119,3 @@ def _choosable(member: Member, catalogue: Mapping[str, Accelerator], *, idle: bo
         current_replicas=variant.current.replicas,
         current_cost_per_hour=current_cost(variant, catalogue) * variant.current.replicas,
     )
-
-
-def _capacity(
-    limits: Mapping[str, int], kept: Sequence[Keeping], demands: Sequence[Demand]
-) -> dict[str, int]:
-    """Limits less what held variants keep, but never less than what locked variants already have."""
-    capacity = dict(limits)
-    for k in kept:
-        if k.device is not None:
-            capacity[k.device] = capacity.get(k.device, 0) - k.gpus
-    floors: dict[str, int] = defaultdict(int)
-    for demand in demands:
-        for variant in demand.variants:
-            if variant.floor:
-                [candidate, *_] = variant.candidates
-                floors[candidate.device] += candidate.units * variant.floor
-    return {d: max(0, capacity.get(d, 0), floors[d]) for d in sorted({*capacity, *floors})}

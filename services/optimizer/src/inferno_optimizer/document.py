@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from inferno_optimizer.allocation import Packing
 from inferno_optimizer.allocation import Stage as SolvedStage
 from inferno_optimizer.candidates import SizedGroup
 from inferno_optimizer.decisions import Decision, HeldDecision
 from inferno_optimizer.demands import DemandKey
-from inferno_optimizer.devices import current_cost, limits_of
+from inferno_optimizer.devices import current_cost, nodes_of
 from inferno_optimizer.explain import (
     Growth,
     Holder,
@@ -19,6 +20,7 @@ from inferno_optimizer.explain import (
     explain_held,
     growth_sentence,
 )
+from inferno_optimizer.placement import over_committed, placements, replicas_used, too_small
 from inferno_optimizer.queueing import Performance
 from inferno_shared.contracts import (
     Accelerator,
@@ -28,6 +30,7 @@ from inferno_shared.contracts import (
     DeviceCapacity,
     OneMore,
     Outcome,
+    Placement,
     Plan,
     PlanReason,
     Policy,
@@ -45,7 +48,10 @@ Status = Literal["optimal", "feasible", "fallback"]
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that was decided about one snapshot, and what limits cost: `wishes` and `growth` by device."""
+    """All that was decided about one snapshot, and what limits cost: `wishes` and `growth` by device.
+
+    `placement` fills the nodes of every device; None: unlimited, or everything is held.
+    """
 
     groups: Sequence[SizedGroup]
     decisions: Sequence[Decision]
@@ -55,13 +61,16 @@ class Findings:
     verified: bool
     wishes: Mapping[DemandKey, Wish] = field(default_factory=dict)
     growth: Mapping[str, Growth] = field(default_factory=dict)
+    placement: Mapping[str, Packing] | None = None
 
 
 def document(snapshot: Snapshot, findings: Findings) -> Plan:
     """The plan; only the paths of unknown fields depend on the order of the snapshot's lists."""
     holders = _holders(findings)
     used = {device: sum(h.gpus for h in found) for device, found in holders.items()}
-    limits = limits_of(snapshot.inventory)
+    nodes = nodes_of(snapshot.inventory)
+    limits = {device: found.units for device, found in nodes.items()}
+    placement = placements(nodes, findings.placement, replicas_used(findings.decisions, findings.held))
     scarcity = Scarcity(
         None if snapshot.policy.unlimited else limits, holders, used, findings.wishes, findings.growth
     )
@@ -74,12 +83,13 @@ def document(snapshot: Snapshot, findings: Findings) -> Plan:
         allocations=allocations,
         demands=list(_demands(findings)),
         capacity=_capacity(snapshot, limits, used, findings.growth),
+        placement=placement,
         totals=Totals(
             cost_per_hour=_rounded(sum(a.cost_per_hour for a in allocations)),
             gpus=sum(a.gpus for a in allocations),
         ),
         certificate=_certificate(findings),
-        problems=_problems(snapshot, findings, limits, used),
+        problems=_problems(snapshot, findings, placement, limits, used),
     )
 
 
@@ -238,23 +248,18 @@ def _stage(stage: SolvedStage, constant: float) -> Stage:
 
 
 def _problems(
-    snapshot: Snapshot, findings: Findings, limits: Mapping[str, int], used: Mapping[str, int]
+    snapshot: Snapshot,
+    findings: Findings,
+    placement: Sequence[Placement],
+    limits: Mapping[str, int],
+    used: Mapping[str, int],
 ) -> list[Problem]:
     problems = [*findings.problems]
     problems += [_unknown_field(path, closest) for path, closest in unknown_fields(snapshot)]
+    if findings.placement is not None:
+        problems += too_small(findings.decisions, nodes_of(snapshot.inventory))
     if not snapshot.policy.unlimited:
-        problems += [
-            Problem(
-                subject=f"Device {device}",
-                reason=PlanReason.INSUFFICIENT_CAPACITY.value,
-                message=(
-                    f"{used[device]} units are in use by variants that keep their replicas, the limit is"
-                    f" {limits.get(device, 0)}: nothing is taken away on doubt; check the inventory"
-                ),
-            )
-            for device in sorted(used)
-            if used[device] > limits.get(device, 0)
-        ]
+        problems += over_committed(placement, limits, used)
     if any(stage.status != "optimal" for stage in findings.stages):
         problems.append(
             Problem(

@@ -12,7 +12,7 @@ from inferno_optimizer.candidates import candidates_of
 from inferno_optimizer.choosing import Chosen, choose, problem_of
 from inferno_optimizer.decisions import decisions_of, held_decisions
 from inferno_optimizer.demands import Demands, Held, demands_of
-from inferno_optimizer.devices import keeping, limits_of
+from inferno_optimizer.devices import keeping, locked_of, nodes_of
 from inferno_optimizer.document import Findings, document
 from inferno_optimizer.explain import SHARE_OF_TIME, growth_of, wishes_of
 from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
@@ -34,10 +34,11 @@ def make_plan(
     seconds = min(policy.time_limit_seconds, time_limit_seconds or policy.time_limit_seconds)
     demands = demands_of(snapshot)
     candidates = candidates_of(demands.groups, snapshot.accelerators, policy)
-    limits = None if policy.unlimited else limits_of(snapshot.inventory)
-    kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, limits)
-    problem = problem_of(candidates.groups, snapshot.accelerators, limits, kept, policy)
-    kept_seconds = seconds * SHARE_OF_TIME if policy.one_more_unit and limits is not None else 0.0
+    nodes = None if policy.unlimited else nodes_of(snapshot.inventory)
+    locked = list(locked_of(candidates.groups))
+    kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes, locked)
+    problem = problem_of(candidates.groups, snapshot.accelerators, nodes, kept, policy)
+    kept_seconds = seconds * SHARE_OF_TIME if policy.one_more_unit and nodes is not None else 0.0
     chosen = choose(problem, seconds - kept_seconds, interrupter)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
@@ -46,6 +47,7 @@ def make_plan(
         decisions=decisions_of(candidates.groups, chosen, policy),
         held=held_decisions(kept, candidates.infeasible, candidates.groups, policy),
         stages=chosen.solution.stages,
+        placement=None if nodes is None else chosen.solution.placement,
         problems=candidates.problems,
         verified=True,
         wishes=wishes_of(chosen),
@@ -68,7 +70,7 @@ def _all_held(snapshot: Snapshot, demands: Demands, violations: Sequence[str]) -
             if variant.key not in already
         ),
     ]
-    kept = keeping(held, snapshot.accelerators, limits={})
+    kept = keeping(held, snapshot.accelerators, nodes={})
     problems = tuple(
         Problem(
             subject="Optimizer",

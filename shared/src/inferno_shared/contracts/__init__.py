@@ -8,6 +8,7 @@ from inferno_shared.contracts.analysis import (
     CurvePoint,
     RateLimits,
 )
+from inferno_shared.contracts.placement import NodePattern, NodeShape, Placement, ReplicaGroup
 from inferno_shared.contracts.plan import (
     Allocation,
     Certificate,
@@ -85,11 +86,14 @@ __all__ = [
     "LoadChange",
     "LoadState",
     "NodeInventory",
+    "NodePattern",
+    "NodeShape",
     "ObservedLatency",
     "OneMore",
     "OptimizeRequest",
     "Outcome",
     "Parameters",
+    "Placement",
     "Plan",
     "PlanReason",
     "Policy",
@@ -100,6 +104,7 @@ __all__ = [
     "Problem",
     "Profile",
     "RateLimits",
+    "ReplicaGroup",
     "SaturationPolicy",
     "ScaleTarget",
     "Scenario",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from inferno_shared.contracts.placement import Placement
 from inferno_shared.contracts.wire import SCHEMA_VERSION, Problem, WireModel
 
 
@@ -133,6 +134,10 @@ class Plan(WireModel):
     allocations: list[Allocation]
     demands: list[Demand]
     capacity: list[DeviceCapacity]
+    placement: list[Placement] = Field(
+        default_factory=list,
+        description="How the replicas fit on the nodes of every device; empty when unlimited",
+    )
     totals: Totals
     certificate: Certificate
     problems: list[Problem] = Field(default_factory=list)

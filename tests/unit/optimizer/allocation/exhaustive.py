@@ -7,8 +7,20 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
-from inferno_optimizer.allocation import Assignment, Candidate, Demand, Key, Problem, Rationing, Variant
+from inferno_optimizer.allocation import (
+    Assignment,
+    Candidate,
+    Demand,
+    Key,
+    Nodes,
+    Problem,
+    Rationing,
+    Solution,
+    Variant,
+)
+from inferno_optimizer.allocation.placing import placement_of
 
 Plan = Mapping[Key, Assignment]
 Score = tuple[tuple[float, ...], ...]
@@ -34,6 +46,16 @@ def a_demand(
     accelerator, replicas, cost = current
     variant = Variant(("ns", name), candidates, minimum, maximum, floor, accelerator, replicas, cost)
     return Demand(("ns", name, f"class-{priority}"), priority, rate, (variant,))
+
+
+def pools(**units: int) -> dict[str, Nodes]:
+    """Devices of which nothing but the number of units is known."""
+    return {device: Nodes.pool(count) for device, count in units.items()}
+
+
+def placed(problem: Problem, assignments: Plan) -> Solution:
+    """Assignments with a placement if there is one, without a certificate."""
+    return Solution(assignments, placement=placement_of(problem, assignments) or {})
 
 
 def best_score(problem: Problem) -> Score:
@@ -147,13 +169,35 @@ def _unserved_shares(demands: Sequence[Demand], plan: Plan) -> tuple[float, ...]
 def _within_capacity(problem: Problem, plan: Plan) -> bool:
     if problem.capacity is None:
         return True
-    used: dict[str, int] = defaultdict(int)
+    used: dict[str, list[int]] = defaultdict(list)
     for demand in problem.demands:
         for variant in demand.variants:
             for candidate in variant.candidates:
                 if candidate.accelerator == plan[variant.key].accelerator:
-                    used[candidate.device] += candidate.units * plan[variant.key].replicas
-    return all(units <= problem.capacity.get(device, 0) for device, units in used.items())
+                    used[candidate.device] += [candidate.units] * plan[variant.key].replicas
+    return all(fits(replicas, free_units(problem, device)) for device, replicas in used.items())
+
+
+def free_units(problem: Problem, device: str) -> tuple[int, ...]:
+    """Free units node by node."""
+    return tuple(units for units, nodes in problem.nodes(device).free for _ in range(nodes))
+
+
+def fits(replicas: Sequence[int], free: Sequence[int]) -> bool:
+    """Whether replicas of these sizes can be put on nodes with so many free units: by trying everything."""
+    return _fits(tuple(sorted(replicas, reverse=True)), tuple(sorted(free)))
+
+
+@cache
+def _fits(replicas: tuple[int, ...], free: tuple[int, ...]) -> bool:
+    if not replicas:
+        return True
+    first, rest = replicas[0], replicas[1:]
+    return sum(replicas) <= sum(free) and any(
+        units >= first and _fits(rest, tuple(sorted((*free[:i], units - first, *free[i + 1 :]))))
+        for i, units in enumerate(free)
+        if units not in free[:i]
+    )
 
 
 def random_problem(
@@ -170,7 +214,7 @@ def random_problem(
             if variant.floor:
                 floors[variant.candidates[0].device] += variant.candidates[0].units * variant.floor
     capacity = {device: floors[device] + rnd.choice([0, 1, 2, 3, 4, 6]) for device in devices}
-    return Problem(tuple(demands), capacity if limited else None, rationing, delayed)
+    return Problem(tuple(demands), pools(**capacity) if limited else None, rationing, delayed)
 
 
 def _random_demand(rnd: random.Random, number: int, devices: Sequence[str]) -> Demand:

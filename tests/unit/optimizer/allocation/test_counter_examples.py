@@ -10,7 +10,7 @@ from inferno_optimizer.allocation import (
     solve,
     verify,
 )
-from unit.optimizer.allocation.exhaustive import a_candidate, a_demand
+from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools
 
 
 def solved(problem: Problem) -> Solution:
@@ -32,7 +32,7 @@ def test_the_cheapest_accelerator_of_one_is_left_to_two_others() -> None:
             a_demand("b", 10, a_candidate("G", cost=10), a_candidate("H", cost=14)),
             a_demand("c", 10, a_candidate("G", cost=10), a_candidate("H", cost=14)),
         ),
-        capacity={"G": 2, "H": 3},
+        capacity=pools(G=2, H=3),
     )
     solution = solved(problem)
     assert stage_value(solution, "cost") == 45
@@ -46,7 +46,7 @@ def test_the_important_one_moves_aside_when_it_can_so_that_both_are_served() -> 
             a_demand("premium", 10, a_candidate("G", cost=10), a_candidate("H", cost=11)),
             a_demand("free", 10, a_candidate("G", cost=10), priority=10),
         ),
-        capacity={"G": 1, "H": 1},
+        capacity=pools(G=1, H=1),
     )
     for rationing in Rationing:
         solution = solved(Problem(problem.demands, problem.capacity, rationing))
@@ -61,7 +61,7 @@ def test_the_important_one_gets_all_when_there_is_too_little_even_for_it() -> No
             a_demand("premium", 100, a_candidate("G")),
             a_demand("free", 60, a_candidate("G"), priority=10),
         ),
-        capacity={"G": 8},
+        capacity=pools(G=8),
         rationing=Rationing.PRIORITY,
     )
     solution = solved(problem)
@@ -82,6 +82,6 @@ def test_two_variants_of_a_model_share_its_demand_on_two_accelerators() -> None:
             Variant(("ns", "on-h"), (a_candidate("H", cost=25, rate=20),)),
         ),
     )
-    solution = solved(Problem((shared,), {"G": 4, "H": 2}))
+    solution = solved(Problem((shared,), pools(G=4, H=2)))
     assert stage_value(solution, "cost") == 65
     assert solution.assignments == {("ns", "on-g"): Assignment("G", 4), ("ns", "on-h"): Assignment("H", 1)}

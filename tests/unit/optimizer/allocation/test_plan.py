@@ -23,7 +23,7 @@ from inferno_optimizer.allocation import Problem
 from inferno_optimizer.candidates import candidates_of
 from inferno_optimizer.choosing import problem_of
 from inferno_optimizer.demands import demands_of
-from inferno_optimizer.devices import keeping, limits_of
+from inferno_optimizer.devices import keeping, nodes_of
 from inferno_optimizer.plan import make_plan
 from inferno_shared.contracts import (
     Allocation,
@@ -342,9 +342,9 @@ def shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
 def problem_from(snapshot: Snapshot) -> Problem:
     demands = demands_of(snapshot)
     candidates = candidates_of(demands.groups, snapshot.accelerators, snapshot.policy)
-    limits = limits_of(snapshot.inventory)
-    kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, limits)
-    return problem_of(candidates.groups, snapshot.accelerators, limits, kept, snapshot.policy)
+    nodes = nodes_of(snapshot.inventory)
+    kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes)
+    return problem_of(candidates.groups, snapshot.accelerators, nodes, kept, snapshot.policy)
 
 
 def test_the_problem_is_the_same_whatever_the_order_of_the_input() -> None:

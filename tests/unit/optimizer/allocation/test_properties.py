@@ -88,7 +88,7 @@ def test_renaming_changes_nothing(seed: int, rationing: Rationing) -> None:
 def test_more_devices_never_make_the_score_worse(seed: int, rationing: Rationing, more: int) -> None:
     problem = random_problem(seed, rationing=rationing)
     capacity = problem.capacity or {}
-    richer = replace(problem, capacity={device: units + more for device, units in capacity.items()})
+    richer = replace(problem, capacity={device: nodes.plus(more) for device, nodes in capacity.items()})
     before = rounded(score(problem, solve(problem).assignments))
     assert rounded(score(richer, solve(richer).assignments)) <= before
 

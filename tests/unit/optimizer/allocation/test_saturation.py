@@ -11,7 +11,7 @@ from inferno_optimizer.allocation import (
     solve,
     verify,
 )
-from unit.optimizer.allocation.exhaustive import a_candidate, a_demand
+from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools
 
 
 def replicas(problem: Problem) -> dict[str, int]:
@@ -30,7 +30,7 @@ def three_demands(*, minimum: int = 0) -> tuple[Demand, ...]:
 
 
 def test_none_serves_in_full_or_not_beyond_the_minimum() -> None:
-    problem = Problem(three_demands(minimum=1), {"G": 8}, Rationing.ALL_OR_NOTHING)
+    problem = Problem(three_demands(minimum=1), pools(G=8), Rationing.ALL_OR_NOTHING)
     assert replicas(problem) == {"premium": 3, "big": 4, "small": 1}
 
 
@@ -39,11 +39,11 @@ def test_none_may_serve_the_less_important_where_the_important_does_not_fit_in_f
         a_demand("premium", 100, a_candidate("G")),
         a_demand("free", 60, a_candidate("G"), priority=10),
     )
-    assert replicas(Problem(demands, {"G": 8}, Rationing.ALL_OR_NOTHING)) == {"premium": 0, "free": 6}
+    assert replicas(Problem(demands, pools(G=8), Rationing.ALL_OR_NOTHING)) == {"premium": 0, "free": 6}
 
 
 def test_priority_exhaustive_serves_in_part_by_priority() -> None:
-    assert replicas(Problem(three_demands(), {"G": 2}, Rationing.PRIORITY)) == {
+    assert replicas(Problem(three_demands(), pools(G=2), Rationing.PRIORITY)) == {
         "premium": 2,
         "big": 0,
         "small": 0,
@@ -52,7 +52,7 @@ def test_priority_exhaustive_serves_in_part_by_priority() -> None:
 
 def test_priority_exhaustive_breaks_ties_by_name() -> None:
     """5 G: premium 3, and 2 for whoever comes first: both orders leave 40 rpm unserved at the same cost."""
-    assert replicas(Problem(three_demands(), {"G": 5}, Rationing.PRIORITY)) == {
+    assert replicas(Problem(three_demands(), pools(G=5), Rationing.PRIORITY)) == {
         "premium": 3,
         "big": 2,
         "small": 0,
@@ -61,13 +61,13 @@ def test_priority_exhaustive_breaks_ties_by_name() -> None:
 
 def test_priority_round_robin_is_max_min_fair_within_a_priority() -> None:
     """6 G: premium 3; then 2 of 4 and 1 of 2, half of each, rather than 3 and 0."""
-    problem = Problem(three_demands(), {"G": 6}, Rationing.FAIR_WITHIN_PRIORITY)
+    problem = Problem(three_demands(), pools(G=6), Rationing.FAIR_WITHIN_PRIORITY)
     assert replicas(problem) == {"premium": 3, "big": 2, "small": 1}
 
 
 def test_round_robin_is_max_min_fair_over_all() -> None:
     """5 G for shares of 3, 4 and 2: 2/3, 2/4, 1/2; any other plan has a smaller least share."""
-    problem = Problem(three_demands(), {"G": 5}, Rationing.FAIR)
+    problem = Problem(three_demands(), pools(G=5), Rationing.FAIR)
     assert replicas(problem) == {"premium": 2, "big": 2, "small": 1}
 
 
@@ -79,17 +79,17 @@ def test_delayed_best_effort_serves_in_full_whom_it_can_before_anybody_in_part(r
         a_demand("big", 40, a_candidate("G"), priority=10),
         a_demand("small", 20, a_candidate("G"), priority=10),
     )
-    problem = Problem(demands, {"G": 7}, rationing, delayed_best_effort=True)
+    problem = Problem(demands, pools(G=7), rationing, delayed_best_effort=True)
     assert replicas(problem) == {"premium": 1, "big": 4, "small": 2}
 
 
 def test_minimums_come_before_anybody_is_served() -> None:
-    problem = Problem(three_demands(minimum=1), {"G": 4}, Rationing.PRIORITY)
+    problem = Problem(three_demands(minimum=1), pools(G=4), Rationing.PRIORITY)
     assert replicas(problem) == {"premium": 2, "big": 1, "small": 1}
 
 
 def test_minimums_that_do_not_fit_are_kept_by_importance() -> None:
-    problem = Problem(three_demands(minimum=2), {"G": 3}, Rationing.PRIORITY)
+    problem = Problem(three_demands(minimum=2), pools(G=3), Rationing.PRIORITY)
     assert replicas(problem) == {"premium": 2, "big": 1, "small": 0}
 
 
@@ -98,13 +98,13 @@ def test_a_floor_is_kept_whatever_the_importance() -> None:
         a_demand("premium", 30, a_candidate("G")),
         a_demand("doubtful", 0, a_candidate("G"), priority=10, floor=2),
     )
-    assert replicas(Problem(demands, {"G": 3}, Rationing.PRIORITY)) == {"premium": 1, "doubtful": 2}
+    assert replicas(Problem(demands, pools(G=3), Rationing.PRIORITY)) == {"premium": 1, "doubtful": 2}
 
 
 def test_a_maximum_is_no_scarcity_and_under_none_it_is_used_up() -> None:
     """Needs 5, may have 2: it gets 2 although the policy serves in full or not at all."""
     demands = (a_demand("capped", 50, a_candidate("G"), maximum=2),)
-    assert replicas(Problem(demands, {"G": 8}, Rationing.ALL_OR_NOTHING)) == {"capped": 2}
+    assert replicas(Problem(demands, pools(G=8), Rationing.ALL_OR_NOTHING)) == {"capped": 2}
     assert replicas(Problem(demands)) == {"capped": 2}
 
 
@@ -121,7 +121,7 @@ def test_an_important_demand_with_two_choices_leaves_the_scarce_device_to_who_ha
         a_demand("premium", 20, a_candidate("G", cost=5), a_candidate("H", cost=50)),
         a_demand("free", 20, a_candidate("G"), priority=10),
     )
-    assert replicas(Problem(demands, {"G": 2, "H": 2}, Rationing.PRIORITY)) == {"premium": 2, "free": 2}
+    assert replicas(Problem(demands, pools(G=2, H=2), Rationing.PRIORITY)) == {"premium": 2, "free": 2}
 
 
 def test_switching_the_accelerator_is_charged_five_percent_of_old_and_new_cost() -> None:

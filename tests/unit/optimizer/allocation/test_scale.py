@@ -6,7 +6,7 @@ import pytest
 from ortools.math_opt.python import mathopt
 
 from inferno_optimizer.allocation import Candidate, Core, Demand, Problem, Rationing, solve, verify
-from unit.optimizer.allocation.exhaustive import a_candidate, a_demand
+from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools
 
 DEVICES = ("A", "B", "C", "D")
 
@@ -20,7 +20,7 @@ def crowded(seed: int, demands: int, room: float, rationing: Rationing = Rationi
         cheapest = min(demand.variants[0].candidates, key=lambda c: _full_cost(c, demand))
         units[cheapest.device] += cheapest.units * cheapest.replicas_for(demand.rate_rpm)
     crowd.sort(key=lambda d: (d.priority, d.key))
-    return Problem(tuple(crowd), {d: int(room * u) for d, u in units.items()}, rationing)
+    return Problem(tuple(crowd), pools(**{d: int(room * u) for d, u in units.items()}), rationing)
 
 
 def _demand(rnd: random.Random, number: int) -> Demand:
@@ -56,7 +56,7 @@ def independent_cost(problem: Problem) -> float | None:
             cost.append(candidate.cost_per_hour * replicas * x)
         model.add_linear_constraint(mathopt.fast_sum(chosen) == 1)
     for device, terms in used.items():
-        model.add_linear_constraint(mathopt.fast_sum(terms) <= (problem.capacity or {})[device])
+        model.add_linear_constraint(mathopt.fast_sum(terms) <= problem.nodes(device).units)
     model.minimize(mathopt.fast_sum(cost))
     result = mathopt.solve(model, mathopt.SolverType.CP_SAT, params=mathopt.SolveParameters(threads=1))
     if result.termination.reason is mathopt.TerminationReason.INFEASIBLE:
@@ -111,9 +111,12 @@ def test_no_time_at_all_still_leaves_a_plan_and_says_what_it_is_worth(rationing:
 def test_demands_that_share_no_scarce_device_are_solved_apart() -> None:
     """Two crowds on devices of their own together cost what they cost apart."""
     demands = tuple(a_demand(f"v{d}{n}", 30, a_candidate(d, cost=10 + n)) for d in "GH" for n in range(3))
-    together = Problem(demands, {"G": 7, "H": 5}, Rationing.PRIORITY)
+    together = Problem(demands, pools(G=7, H=5), Rationing.PRIORITY)
     apart = [
-        Problem(tuple(d for d in demands if d.variants[0].candidates[0].device == device), {device: units})
+        Problem(
+            tuple(d for d in demands if d.variants[0].candidates[0].device == device),
+            pools(**{device: units}),
+        )
         for device, units in (("G", 7), ("H", 5))
     ]
     assignments = {k: a for p in apart for k, a in solve(_by_priority(p)).assignments.items()}

@@ -15,7 +15,7 @@ from inferno_optimizer.allocation import (
     solve,
     verify,
 )
-from unit.optimizer.allocation.exhaustive import a_candidate, a_demand
+from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, placed, pools
 
 PREMIUM, FREE = ("ns", "premium"), ("ns", "free")
 
@@ -27,7 +27,7 @@ def scarce(rationing: Rationing = Rationing.PRIORITY) -> Problem:
             a_demand("premium", 30, a_candidate("G"), a_candidate("H", cost=40, rate=20), maximum=6),
             a_demand("free", 40, a_candidate("G"), priority=10, minimum=1),
         ),
-        capacity={"G": 5, "H": 0},
+        capacity=pools(G=5, H=0),
         rationing=rationing,
     )
 
@@ -37,7 +37,7 @@ def corrupted(problem: Problem, **assignments: Assignment) -> list[str]:
     solution = solve(problem)
     assert verify(problem, solution) == []
     changed = {("ns", name): assignment for name, assignment in assignments.items()}
-    return verify(problem, Solution({**solution.assignments, **changed}))
+    return verify(problem, placed(problem, {**solution.assignments, **changed}))
 
 
 def test_a_right_plan_has_no_violation() -> None:
@@ -114,8 +114,8 @@ def test_idle_devices_while_a_shared_demand_is_unserved() -> None:
         100,
         (Variant(("ns", "g"), (a_candidate("G"),)), Variant(("ns", "h"), (a_candidate("H"),))),
     )
-    problem = Problem((shared,), {"G": 3, "H": 3}, Rationing.FAIR)
-    plan = Solution({("ns", "g"): Assignment("G", 3), ("ns", "h"): Assignment("H", 2)})
+    problem = Problem((shared,), pools(G=3, H=3), Rationing.FAIR)
+    plan = placed(problem, {("ns", "g"): Assignment("G", 3), ("ns", "h"): Assignment("H", 2)})
     assert any("H is idle" in violation for violation in verify(problem, plan))
 
 

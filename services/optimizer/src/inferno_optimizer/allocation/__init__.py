@@ -2,6 +2,8 @@
 
 from inferno_optimizer.allocation.lexicographic import Core
 from inferno_optimizer.allocation.mip import solve
+from inferno_optimizer.allocation.nodes import Nodes
+from inferno_optimizer.allocation.packing import Filled, Packing
 from inferno_optimizer.allocation.problem import (
     Assignment,
     Candidate,
@@ -21,8 +23,11 @@ __all__ = [
     "Candidate",
     "Core",
     "Demand",
+    "Filled",
     "InterruptedSolveError",
     "Key",
+    "Nodes",
+    "Packing",
     "Problem",
     "Rationing",
     "Solution",

@@ -1,14 +1,16 @@
 """Splits a problem where it falls apart: demands that share no scarce device do not influence each other."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
+from inferno_optimizer.allocation.nodes import Nodes
 from inferno_optimizer.allocation.problem import Demand, Problem
 
 
 def components(problem: Problem) -> list[tuple[Demand, ...]]:
     """Demands grouped by the scarce devices that connect them, in the order of their first demand.
 
-    A device is scarce when it could not hold what all demands together could use of it at most.
+    A device is scarce when its nodes could not hold whatever all demands together could use of it.
     """
     scarce = scarce_devices(problem)
     group_of: dict[str, int] = {}
@@ -32,16 +34,27 @@ def components(problem: Problem) -> list[tuple[Demand, ...]]:
 
 
 def scarce_devices(problem: Problem) -> set[str]:
-    """Devices that could not hold what all demands together could use of them at most; see `components`."""
+    """Devices whose nodes could not hold whatever all demands together could use; see `components`."""
     if problem.capacity is None:
         return set()
-    most: dict[str, int] = defaultdict(int)
+    uses: dict[str, list[list[tuple[int, int]]]] = defaultdict(list)
     for demand in problem.demands:
         for variant in demand.variants:
-            uses: dict[str, int] = defaultdict(int)
+            choices: dict[str, list[tuple[int, int]]] = defaultdict(list)
             for candidate in variant.candidates:
-                use = candidate.units * variant.most_replicas(candidate, demand.servable_rpm)
-                uses[candidate.device] = max(uses[candidate.device], use)
-            for device, use in uses.items():
-                most[device] += use
-    return {device for device, use in most.items() if use > problem.capacity.get(device, 0)}
+                most = variant.most_replicas(candidate, demand.servable_rpm) - variant.unplaced
+                choices[candidate.device].append((candidate.units, most))
+            for device, found in choices.items():
+                uses[device].append(found)
+    return {device for device, found in uses.items() if not _always_fit(problem.nodes(device), found)}
+
+
+def _always_fit(nodes: Nodes, uses: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """Whether everybody's uses, one (size, most replicas) out of each list, fit in any combination."""
+    sizes = {size for choices in uses for size, most in choices if most}
+    conditions = nodes.conditions(sizes)
+    enough = conditions.slots if conditions.exact else (nodes.any_order(sizes),)
+    return max(sizes, default=0) <= nodes.largest and all(
+        sum(max(slots.takes(size) * most for size, most in choices) for choices in uses) <= slots.count
+        for slots in enough
+    )

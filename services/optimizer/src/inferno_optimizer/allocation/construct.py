@@ -5,9 +5,10 @@ cheapest accelerators that still have room, or as far as that goes. No claim of 
 rests on it says `fallback`.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
 
 from inferno_optimizer.allocation.objectives import Assignments
+from inferno_optimizer.allocation.packing import Room
 from inferno_optimizer.allocation.problem import (
     RELATIVE_TOLERANCE,
     Assignment,
@@ -22,7 +23,7 @@ from inferno_optimizer.allocation.problem import (
 
 def construct(problem: Problem) -> Assignments:
     """Assignments for every variant, within all limits. Floors are placed without asking for room."""
-    ledger = _Ledger(problem.capacity)
+    ledger = _Ledger(problem)
     for variant in problem.variants():
         ledger.raise_to(variant, variant.floor, forced=True)
     for variant in problem.variants():
@@ -38,11 +39,16 @@ def keeps_minimums(problem: Problem, assignments: Assignments) -> bool:
 
 
 class _Ledger:
-    """Free devices, and what each variant has been given."""
+    """Room on the nodes, and what each variant has been given."""
 
-    def __init__(self, capacity: Mapping[str, int] | None) -> None:
-        self._free = None if capacity is None else dict(capacity)
+    def __init__(self, problem: Problem) -> None:
         self._given: dict[Key, tuple[Candidate, int]] = {}
+        sizes: dict[str, set[int]] = defaultdict(set)
+        for variant in problem.variants():
+            for candidate in variant.candidates:
+                sizes[candidate.device].add(candidate.units)
+        limited = problem.capacity is not None
+        self._rooms = {d: Room(problem.nodes(d), found) for d, found in sizes.items()} if limited else {}
 
     def assignment(self, variant: Variant) -> Assignment:
         if not self.replicas(variant):
@@ -61,9 +67,8 @@ class _Ledger:
 
     def room(self, candidate: Candidate, wanted: int) -> int:
         """How many of the wanted replicas fit."""
-        if self._free is None:
-            return wanted
-        return min(wanted, max(0, self._free.get(candidate.device, 0)) // candidate.units)
+        room = self._rooms.get(candidate.device)
+        return wanted if room is None else room.more(candidate.units, max(0, wanted))
 
     def raise_to(self, variant: Variant, replicas: int, *, forced: bool) -> None:
         """Bring a variant to that many replicas, or as near as fits; it stays on what it has."""
@@ -81,14 +86,18 @@ class _Ledger:
         """Replace what a variant has."""
         self.clear(variant)
         self._given[variant.key] = (candidate, replicas)
-        if self._free is not None:
-            self._free[candidate.device] = self._free.get(candidate.device, 0) - candidate.units * replicas
+        self._count(variant, candidate, replicas)
 
     def clear(self, variant: Variant) -> None:
         """Take back what a variant has."""
         before = self._given.pop(variant.key, None)
-        if before is not None and self._free is not None:
-            self._free[before[0].device] += before[0].units * before[1]
+        if before is not None:
+            self._count(variant, before[0], -before[1])
+
+    def _count(self, variant: Variant, candidate: Candidate, replicas: int) -> None:
+        placed = max(0, abs(replicas) - variant.unplaced)
+        if candidate.device in self._rooms:
+            self._rooms[candidate.device].add(candidate.units, placed if replicas > 0 else -placed)
 
 
 def _cost_per_rate(candidate: Candidate) -> float:
@@ -123,7 +132,8 @@ def _serve_by(variant: Variant, rate_rpm: float, whole_rpm: float, ledger: _Ledg
             continue
         most = variant.most_replicas(candidate, whole_rpm)
         wanted = max(guaranteed, min(most, candidate.replicas_for(rate_rpm)))
-        replicas = max(ledger.room(candidate, wanted), variant.floor)
+        fitting = variant.unplaced + ledger.room(candidate, wanted - variant.unplaced)
+        replicas = max(fitting, variant.floor)
         if replicas >= max(guaranteed, 1):
             served_rpm = min(rate_rpm, candidate.rate_rpm * replicas)
             options.append((-served_rpm, candidate.cost_per_hour * replicas, position, replicas))

@@ -6,7 +6,7 @@ Data
     a_vj mult_j  devices per replica                                           `Candidate.units`
     c_vj  cents per hour and replica                                           `Candidate.cost_per_hour`
     lo_v, hi_vj  fewest and most replicas                                      `Variant`
-    cap_k  devices of kind k that we may use, absent when unlimited            `Problem.capacity`
+    W_k  nodes of device k with their free units, absent when unlimited        `Problem.capacity`
 
 Variables
     z_vj in {0, 1}  variant v runs on accelerator j
@@ -16,7 +16,7 @@ Variables
 Model
     (1) sum_{v in V_d, j} r_vj y_vj + u_d >= lambda_d                          for every demand d
     (2) sum_j z_vj <= 1,  lo_v z_vj <= y_vj <= hi_vj z_vj                      for every variant v
-    (3) sum_vj a_vj mult_j y_vj <= cap_k                                       for every device k
+    (3) y_vj replicas of a_vj mult_j units can be placed on the nodes W_k      for every device k (`limits`)
     (4) sum_j y_vj >= lo_v                                                     for every variant v
 
 Objective, lexicographic: what `saturation` prescribes, then cost with the charge for switching accelerators,
@@ -32,6 +32,7 @@ Example: at most 4 G and 2 H, one model with a variant on each, 60 rpm to serve,
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
@@ -40,8 +41,10 @@ from inferno_optimizer.allocation.alone import best_alone, part_of
 from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.construct import construct, keeps_minimums
 from inferno_optimizer.allocation.lexicographic import DEFAULT_CORE, Core, Effort
+from inferno_optimizer.allocation.limits import exactly_limited
 from inferno_optimizer.allocation.model import Shape
 from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
+from inferno_optimizer.allocation.placing import placement_of
 from inferno_optimizer.allocation.problem import Assignment, Key, Problem, Rationing, Solution, Stage
 from inferno_optimizer.allocation.saturation import (
     Fairness,
@@ -56,10 +59,14 @@ from inferno_optimizer.allocation.sequence import (
     NoSolutionInTimeError,
     Outcome,
 )
+from inferno_optimizer.allocation.solver import SolverError
 
 DEFAULT_TIME_LIMIT_SECONDS: Final = 30.0
 FULL_SHARE_OF_TIME: Final = 0.5
 """Part of the budget that may go into looking for a plan that serves everybody in full."""
+
+ORDER: Final = ("optimal", "feasible", "fallback")
+"""How good a stage is, best first."""
 
 SEPARABLE: Final = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
 
@@ -86,11 +93,14 @@ def solve(
     outcomes: list[Outcome] = []
     for part in _parts(problem):
         outcome = _together(part, [alone[d.key] for d in part.demands], places)
-        outcomes.append(outcome or _by_program(part, places, effort))
+        outcomes.append(outcome or _without_overclaiming(part, _by_program(part, places, effort)))
     assignments: dict[Key, Assignment] = {}
     for outcome in outcomes:
         assignments.update(outcome.assignments)
-    return Solution(assignments, _merge(problem, [o.stages for o in outcomes]))
+    placement = placement_of(problem, assignments)
+    if placement is None:
+        raise SolverError("the solver's plan cannot be placed on the nodes")
+    return Solution(assignments, _merge(problem, [o.stages for o in outcomes]), placement)
 
 
 def _parts(problem: Problem) -> Iterable[Problem]:
@@ -107,21 +117,23 @@ def _together(part: Problem, alone: Sequence[Assignments | None], places: Places
         if found is None:
             return None
         assignments.update(found)
-    if not _fits(part, assignments):
+    if placement_of(part, assignments) is None:
         return None
     return Outcome(assignments, _proven_stages(part, assignments, places))
 
 
-def _fits(problem: Problem, assignments: Assignments) -> bool:
-    if problem.capacity is None:
-        return True
-    used: dict[str, int] = defaultdict(int)
-    for variant in problem.variants():
-        assignment = assignments[variant.key]
-        candidate = variant.candidate(assignment.accelerator)
-        if candidate is not None:
-            used[candidate.device] += candidate.units * assignment.replicas
-    return all(units <= problem.capacity.get(device, 0) for device, units in used.items())
+def _without_overclaiming(part: Problem, outcome: Outcome) -> Outcome:
+    """The outcome, without proofs where constraint (3) may have held something back (`arcflow`)."""
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for variant in part.variants():
+        for candidate in variant.candidates:
+            sizes[candidate.device].add(candidate.units)
+    if part.capacity is None or all(exactly_limited(part.nodes(d), found) for d, found in sizes.items()):
+        return outcome
+    stages = [
+        replace(s, bound=None, status=max(s.status, "feasible", key=ORDER.index)) for s in outcome.stages
+    ]
+    return replace(outcome, stages=tuple(stages))
 
 
 def _by_program(part: Problem, places: Places, effort: Effort) -> Outcome:
@@ -164,14 +176,13 @@ def _merge(problem: Problem, parts: Sequence[Sequence[Stage]]) -> tuple[Stage, .
     if len(parts) == 1:
         return tuple(parts[0])
     merged: dict[str, Stage] = {}
-    order = ("optimal", "feasible", "fallback")
     for stage in (stage for stages in parts for stage in stages):
         known = merged.get(stage.objective)
         if known is None:
             merged[stage.objective] = stage
             continue
         bound = None if known.bound is None or stage.bound is None else known.bound + stage.bound
-        status = max(known.status, stage.status, key=order.index)
+        status = max(known.status, stage.status, key=ORDER.index)
         merged[stage.objective] = Stage(stage.objective, known.value + stage.value, bound, status)
     steps: list[Step] = [*minimum_steps(problem), *rationing_steps(problem), *choosing_steps()]
     return tuple(merged[step.name] for step in steps if step.name in merged)

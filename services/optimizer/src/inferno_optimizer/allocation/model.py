@@ -5,11 +5,12 @@ describes its whole replicas by their convex hull: the linear relaxation is then
 reduced costs are sharp, which is what makes 10,000 variants solvable (`lexicographic`).
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from inferno_optimizer.allocation.limits import limit_device
 from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.objectives import Kind, Objective, Places
 from inferno_optimizer.allocation.problem import (
@@ -98,7 +99,7 @@ class AllocationModel:
         self._all_or_nothing = problem.rationing is Rationing.ALL_OR_NOTHING
         self.blocks = [self._block(demand) for demand in problem.demands]
         if problem.capacity is not None:
-            self._limit_devices(problem.capacity)
+            self._limit_devices()
 
     def expression(self, objective: Objective) -> Linear:
         """The objective as a linear expression."""
@@ -253,14 +254,21 @@ class AllocationModel:
         """Replicas that no plan goes below."""
         return max(variant.floor, 0 if self._shape.soft_minimum else variant.minimum)
 
-    def _limit_devices(self, capacity: Mapping[str, int]) -> None:
-        """(3) devices used <= cap_k."""
-        used: dict[str, list[Linear]] = defaultdict(list)
+    def _limit_devices(self) -> None:
+        """(3) what is used of every device can be placed on its nodes."""
+        used: dict[str, dict[int, list[Linear]]] = defaultdict(lambda: defaultdict(list))
+        floors: dict[str, Counter[int]] = defaultdict(Counter)
         for block in self.blocks:
             for segment in block.segments:
-                used[segment.candidate.device].append(segment.candidate.units * segment.replicas)
+                used[segment.candidate.device][segment.candidate.units].append(segment.replicas)
+            for variant in block.demand.variants:
+                if variant.floor:
+                    [candidate] = variant.candidates
+                    floors[candidate.device][candidate.units] += variant.floor - variant.unplaced
+                    used[candidate.device][candidate.units].append(Linear(constant=-variant.unplaced))
         for device in sorted(used):
-            self.program.add(total(used[device]) <= capacity.get(device, 0))
+            replicas = {size: total(found) for size, found in used[device].items()}
+            limit_device(self.program, self.problem.nodes(device), replicas, floors[device])
 
     def _terms(self, kind: Kind, block: Block) -> Sequence[Linear]:
         match kind:

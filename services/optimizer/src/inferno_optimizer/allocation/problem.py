@@ -5,9 +5,12 @@ The symbols in brackets are those of the model in `mip`: a reader can check one 
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
+
+from inferno_optimizer.allocation.nodes import NO_NODES, Nodes
+from inferno_optimizer.allocation.packing import Packing
 
 Key = tuple[str, str]
 """(namespace, name) of a variant."""
@@ -54,7 +57,8 @@ class Variant:
     """One workload (v in V_d), on one accelerator at a time.
 
     `minimum` [lo_v] gives way only when the devices do not even suffice for the minimums; `floor` never does.
-    `candidates` are in the order of their accelerators' names and never empty.
+    `candidates` are in the order of their accelerators' names and never empty: one if there is a floor.
+    `unplaced` replicas of the floor run although the nodes have no room for them: they count against none.
     """
 
     key: Key
@@ -65,6 +69,7 @@ class Variant:
     current_accelerator: str | None = None
     current_replicas: int = 0
     current_cost_per_hour: float = 0.0
+    unplaced: int = 0
 
     def candidate(self, accelerator: str | None) -> Candidate | None:
         """The candidate of that name, if it is one."""
@@ -108,12 +113,12 @@ class Demand:
 class Problem:
     """Everything that a choice depends on; demands by importance and name, variants by name.
 
-    `capacity` [cap_k] is in devices, without what unmanaged pods and held variants use; None: unlimited.
-    A device that is not named has none.
+    `capacity` [W_k] are the nodes of each device, without the units of unmanaged pods; what held variants
+    keep is fixed on them. None: unlimited. A device that is not named has none.
     """
 
     demands: tuple[Demand, ...]
-    capacity: Mapping[str, int] | None = None
+    capacity: Mapping[str, Nodes] | None = None
     rationing: Rationing = Rationing.ALL_OR_NOTHING
     delayed_best_effort: bool = False
 
@@ -121,6 +126,10 @@ class Problem:
         """Every variant, demand by demand."""
         for demand in self.demands:
             yield from demand.variants
+
+    def nodes(self, device: str) -> Nodes:
+        """Nodes of a device in a problem with limits."""
+        return (self.capacity or {}).get(device, NO_NODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +159,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """Assignments of all variants, and how good they are stage by stage."""
+    """Assignments of all variants, and how good they are stage by stage.
+
+    `placement` is the witness that they fit: for every device with limits, how its nodes are filled.
+    """
 
     assignments: Mapping[Key, Assignment]
     stages: tuple[Stage, ...] = ()
+    placement: Mapping[str, Packing] = field(default_factory=dict)
 
     def replicas(self, variant: Variant, candidate: Candidate) -> int:
         """Replicas of a variant on one candidate [y_vj]."""

@@ -5,11 +5,12 @@ keeps every constraint, that its certificate states the plan's own numbers, and 
 holds a device with which a more important demand could be served further. Optimal cost it cannot prove.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from inferno_optimizer.allocation.nodes import Items
 from inferno_optimizer.allocation.problem import (
     Assignment,
     Candidate,
@@ -19,6 +20,7 @@ from inferno_optimizer.allocation.problem import (
     Solution,
     Variant,
 )
+from inferno_optimizer.allocation.witness import placement_violations, replicas_that_fit
 
 TOLERANCE: Final = 1e-5
 """Relative difference below which two numbers of a certificate are the same."""
@@ -62,11 +64,14 @@ class _Book:
         self.problem = problem
         self.solution = solution
         self.held = {v.key: self._entry(v, solution.assignments[v.key]) for v in problem.variants()}
-        self.used: dict[str, int] = defaultdict(int)
+        self.used: dict[str, Counter[int]] = defaultdict(Counter)
         for entry in self.held.values():
             if entry.candidate is not None:
-                self.used[entry.candidate.device] += entry.candidate.units * entry.replicas
+                self.used[entry.candidate.device][entry.candidate.units] += (
+                    entry.replicas - entry.variant.unplaced
+                )
         self.reclaimable = _reclaimable(self.held.values())
+        self._fit: dict[tuple[str, int, int], int] = {}
 
     @staticmethod
     def _entry(variant: Variant, assignment: Assignment) -> _Held:
@@ -85,8 +90,20 @@ class _Book:
     def unserved_rpm(self, demand: Demand) -> float:
         return 0.0 if self.is_full(demand) else _servable_rpm(demand) - self.completes_rpm(demand)
 
-    def free(self, device: str) -> int:
-        return (self.problem.capacity or {}).get(device, 0) - self.used[device]
+    def fit(self, candidate: Candidate, freed: Mapping[str, Items]) -> int:
+        """Replicas that certainly fit once others, by device and size, have left.
+
+        The answer is remembered by the identity of `freed`, which has to live as long as the book.
+        """
+        asked = (candidate.device, candidate.units, id(freed))
+        if asked not in self._fit:
+            self._fit[asked] = self.fit_without(candidate, freed.get(candidate.device, {}))
+        return self._fit[asked]
+
+    def fit_without(self, candidate: Candidate, freed: Items) -> int:
+        """The same for replicas of the candidate's own device, by size."""
+        packing = self.solution.placement.get(candidate.device, ())
+        return replicas_that_fit(self.problem.nodes(candidate.device), packing, candidate.units, freed)
 
 
 def _servable_rpm(demand: Demand) -> float:
@@ -128,7 +145,7 @@ def _missed_minimum(entry: _Held, book: _Book) -> Iterator[str]:
     if not _minimums_proven(book.solution):
         return
     for candidate in _growing(entry):
-        if book.free(candidate.device) + book.reclaimable[candidate.device] >= candidate.units:
+        if book.fit(candidate, book.reclaimable):
             yield (
                 f"{name} misses its minimum {entry.variant.minimum} with {entry.replicas} replicas while"
                 f" {candidate.device} could hold one more"
@@ -136,12 +153,17 @@ def _missed_minimum(entry: _Held, book: _Book) -> Iterator[str]:
 
 
 def _limit_violations(book: _Book) -> Iterator[str]:
+    """Units first, as that is easier to understand; then whether every replica has its node."""
     if book.problem.capacity is None:
         return
-    for device in sorted(book.used):
-        if book.free(device) < 0:
-            limit = book.problem.capacity.get(device, 0)
-            yield f"{book.used[device]} units of {device} are used, the limit is {limit}"
+    for device in sorted({*book.used, *book.problem.capacity}):
+        nodes, sizes = book.problem.nodes(device), book.used.get(device, Counter())
+        limit = sum(free * count for free, count in nodes.free)
+        used = sum(size * count for size, count in (*sizes.items(), *nodes.fixed))
+        if used > limit:
+            yield f"{used} units of {device} are used, the limit is {limit}"
+        else:
+            yield from placement_violations(device, nodes, book.solution.placement.get(device, ()), sizes)
 
 
 def _half_measures(book: _Book) -> Iterator[str]:
@@ -222,12 +244,12 @@ def _growing(entry: _Held) -> Iterable[Candidate]:
     return entry.variant.candidates
 
 
-def _reclaimable(entries: Iterable[_Held]) -> dict[str, int]:
-    """Units by device that could be taken back without touching minimums."""
-    spare: dict[str, int] = defaultdict(int)
+def _reclaimable(entries: Iterable[_Held]) -> dict[str, Counter[int]]:
+    """Replicas by device and size that could be taken back without touching minimums."""
+    spare: dict[str, Counter[int]] = defaultdict(Counter)
     for entry in entries:
         if entry.candidate is not None and entry.replicas > entry.guaranteed:
-            spare[entry.candidate.device] += entry.candidate.units * (entry.replicas - entry.guaranteed)
+            spare[entry.candidate.device][entry.candidate.units] += entry.replicas - entry.guaranteed
     return spare
 
 
@@ -264,28 +286,27 @@ def _less_important(priority: int, book: _Book) -> Iterator[_Held]:
         yield from book.entries(other)
 
 
-def _one_more(demand: Demand, book: _Book, spare: dict[str, int]) -> Iterator[str]:
+def _one_more(demand: Demand, book: _Book, spare: Mapping[str, Items]) -> Iterator[str]:
     for entry in book.entries(demand):
         for candidate in _growing(entry):
             if entry.replicas >= entry.variant.most_replicas(candidate, _servable_rpm(demand)):
                 continue
-            if book.free(candidate.device) + spare[candidate.device] >= candidate.units:
+            if book.fit(candidate, spare):
                 yield candidate.device
 
 
-def _whole_growth(demand: Demand, book: _Book, spare: dict[str, int]) -> Iterator[str]:
+def _whole_growth(demand: Demand, book: _Book, spare: Mapping[str, Items]) -> Iterator[str]:
     """Devices on which one variant could serve all that is missing."""
     missing = _servable_rpm(demand) - book.completes_rpm(demand)
     for entry in book.entries(demand):
         for candidate in entry.variant.candidates:
-            own_rpm, own_units = 0.0, 0
-            if entry.candidate is not None:
-                own_rpm = entry.candidate.rate_rpm * entry.replicas
-                own_units = entry.candidate.units * entry.replicas
+            own_rpm = entry.candidate.rate_rpm * entry.replicas if entry.candidate is not None else 0.0
             needed = candidate.replicas_for(missing + own_rpm)
             if needed > entry.variant.most_replicas(candidate, _servable_rpm(demand)):
                 continue
-            same = entry.candidate is not None and entry.candidate.device == candidate.device
-            room = book.free(candidate.device) + spare[candidate.device] + (own_units if same else 0)
-            if room >= candidate.units * max(needed, entry.guaranteed):
+            freed = Counter(spare.get(candidate.device, {}))
+            if entry.candidate is not None and entry.candidate.device == candidate.device:
+                freed[entry.candidate.units] += entry.replicas - entry.variant.unplaced
+            wanted = max(needed, entry.guaranteed) - entry.variant.unplaced
+            if book.fit_without(candidate, freed) >= wanted:
                 yield candidate.device

@@ -3,7 +3,7 @@
 Upstream states the load server by server, so servers of one model share nothing but the accelerators.
 """
 
-from inferno_optimizer.allocation import Candidate, Demand, Problem, Variant
+from inferno_optimizer.allocation import Candidate, Demand, Nodes, Problem, Variant
 from inferno_optimizer.choosing import RATIONING
 from inferno_optimizer.compat.orders import Option, Order, Orders
 from inferno_optimizer.compat.system import ServerSpec, SystemSpec
@@ -20,7 +20,7 @@ def problem_of(system: SystemSpec, orders: Orders) -> Problem:
     demands = [_demand(order) for order in orders.orders]
     return Problem(
         demands=tuple(sorted(demands, key=lambda d: (d.priority, d.key))),
-        capacity=None if policy.unlimited else free_units(system, orders),
+        capacity=None if policy.unlimited else _capacity(system, orders),
         rationing=RATIONING[policy.saturation_policy],
         delayed_best_effort=policy.delayed_best_effort,
     )
@@ -45,6 +45,11 @@ def free_units(system: SystemSpec, orders: Orders) -> dict[str, int]:
     """Cards by type that may be given out."""
     held = held_units(system, orders)
     return {c.type: max(0, c.count - held.get(c.type, 0)) for c in system.capacity_data.count}
+
+
+def _capacity(system: SystemSpec, orders: Orders) -> dict[str, Nodes]:
+    """Upstream knows cards by type only: any number of them serves one replica."""
+    return {device: Nodes.pool(units) for device, units in free_units(system, orders).items()}
 
 
 def _demand(order: Order) -> Demand:

@@ -93,8 +93,7 @@ def _steps(part: Problem, device: str) -> list[int]:
 
 
 def _with_more(part: Problem, device: str, units: int) -> Problem:
-    capacity = dict(part.capacity or {})
-    return replace(part, capacity={**capacity, device: capacity.get(device, 0) + units})
+    return replace(part, capacity={**(part.capacity or {}), device: part.nodes(device).plus(units)})
 
 
 class _Worth:
