@@ -4,8 +4,8 @@
 
 1,000 variants, 1,000 nodes and 10,000 pods, all serving; the Kubernetes API and Prometheus are another
 process on this machine, which shares its processors. Goals: first snapshot within 20 s of the start of the
-process, 400 MB of resident memory at the most. For comparison: the time that the API server needs to hand out
-the same objects to a client that throws them away.
+process, 1.5 s of the processor for a snapshot a minute later, 400 MB of resident memory. For comparison: the
+time that the API server needs to hand out the same objects to a client that throws them away.
 """
 
 import argparse
@@ -32,9 +32,10 @@ ROOT: Final = HERE.parents[1]
 COLLECTOR: Final = Path(sys.executable).with_name("inferno-collector")
 MIB: Final = 2**20
 GOAL_SECONDS: Final = 20.0
+GOAL_LATER_SECONDS: Final = 1.5
 GOAL_MEGABYTES: Final = 400.0
 PATIENCE_SECONDS: Final = 60.0
-MORE_SNAPSHOTS: Final = 5
+MINUTE: Final = 60.0
 LISTED: Final = (
     "/api/v1/nodes",
     "/api/v1/pods",
@@ -71,8 +72,11 @@ def measure(kubeconfig: Path, size: list[int], table: Table) -> list[str]:
         first_seconds, body = first_snapshot(url)
         first_processor = processor_seconds(process.pid)
         at_first = memory.peak_mib
-        later = [one_snapshot(url) for _ in range(MORE_SNAPSHOTS)]
-        later_processor = (processor_seconds(process.pid) - first_processor) / MORE_SNAPSHOTS
+        one_snapshot(url)
+        time.sleep(MINUTE)
+        before = processor_seconds(process.pid)
+        later = one_snapshot(url)
+        later_processor = processor_seconds(process.pid) - before
         resident = memory.now_mib()
         queries = metric(url, 'inferno_collector_source_queries{source="prometheus"}')
     snapshot = json.loads(body)
@@ -84,14 +88,18 @@ def measure(kubeconfig: Path, size: list[int], table: Table) -> list[str]:
     peak_mb = memory.peak_mib * MIB / 1e6
     table.add_row("first snapshot after the start", f"{first_seconds:.1f} s", f"{GOAL_SECONDS:.0f} s")
     table.add_row("  of the processor, our process", f"{first_processor:.1f} s", "")
-    table.add_row("later snapshots, median", f"{sorted(later)[len(later) // 2]:.1f} s", "")
-    table.add_row("  of the processor, our process", f"{later_processor:.1f} s", "")
+    table.add_row("a snapshot a minute later", f"{later:.1f} s", "")
+    table.add_row("  of the processor, our process", f"{later_processor:.1f} s", f"{GOAL_LATER_SECONDS} s")
     table.add_row("queries of Prometheus per snapshot", f"{queries:.0f}", "whatever the variants")
     table.add_row("snapshot", f"{len(body) / MIB:.1f} MiB", "")
     table.add_row("resident memory, peak until the first", f"{at_first * MIB / 1e6:.0f} MB", "")
     table.add_row("resident memory, peak", f"{peak_mb:.0f} MB", f"{GOAL_MEGABYTES:.0f} MB")
     table.add_row("resident memory, at the end", f"{resident * MIB / 1e6:.0f} MB", "")
-    goals = {"first snapshot": first_seconds <= GOAL_SECONDS, "memory": peak_mb <= GOAL_MEGABYTES}
+    goals = {
+        "first snapshot": first_seconds <= GOAL_SECONDS,
+        "later snapshot": later_processor <= GOAL_LATER_SECONDS,
+        "memory": peak_mb <= GOAL_MEGABYTES,
+    }
     return [name for name, met in goals.items() if not met]
 
 

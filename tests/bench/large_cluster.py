@@ -2,8 +2,8 @@
 
     python tests/bench/large_cluster.py VARIANTS NODES PODS     # prints one JSON line when it is ready
 
-Prometheus stands for Thanos: it answers each query with the series of all pods that it asks for, a sample
-every 15 s. All pods serve at a steady 12 requests/min.
+Prometheus stands for Thanos: it answers each query with the series of all pods that it asks for, name by name
+as the real one does, a sample every 15 s, each pod at its own moment. All serve at a steady 12 requests/min.
 """
 
 import asyncio
@@ -36,6 +36,7 @@ from unit.collector import worlds
 MODEL: Final = "Qwen/Qwen3-0.6B"
 NAMESPACES: Final = 20
 SCRAPE_SECONDS: Final = 15
+BEGIN: Final = int(time.time()) - 86_400
 PER_SECOND: Final = {
     "request_success_total": 0.2,
     "num_requests_running": 0.0,
@@ -127,17 +128,25 @@ def prometheus_app(size: Size) -> Starlette:
 
 
 def series(size: Size, names: re.Pattern[str], seconds: int, now: float) -> Iterator[bytes]:
-    """The answer in pieces, one per pod."""
-    last = int(now // SCRAPE_SECONDS) * SCRAPE_SECONDS
-    times = range(last - seconds // SCRAPE_SECONDS * SCRAPE_SECONDS, last + 1, SCRAPE_SECONDS)
-    values = {
-        f"vllm:{name}": compact([[at, f"{slope * (at - last + 86_400):.4f}"] for at in times])
-        for name, slope in PER_SECOND.items()
-        if names.fullmatch(f"vllm:{name}")
-    }
+    """The answer in pieces, one per pod and name."""
     yield b'{"status":"success","data":{"resultType":"matrix","result":['
-    for pod in range(size.pods):
-        labels = {
+    labels = [labels_of(size, pod) for pod in range(size.pods)]
+    separator = ""
+    for name, slope in sorted(PER_SECOND.items()):
+        if not names.fullmatch(f"vllm:{name}"):
+            continue
+        values = [samples(slope, offset, seconds, now) for offset in range(SCRAPE_SECONDS)]
+        for pod in range(size.pods):
+            text = f'{separator}{{"metric":{{"__name__":"vllm:{name}",{labels[pod]},"values":'
+            yield (text + values[pod % SCRAPE_SECONDS] + "}").encode()
+            separator = ","
+    yield b"]}}"
+
+
+def labels_of(size: Size, pod: int) -> str:
+    """The labels of a pod's series after the name, with the brace that ends them."""
+    return compact(
+        {
             "model_name": MODEL,
             "namespace": size.owner(pod)[0],
             "pod": size.pod_name(pod),
@@ -149,12 +158,14 @@ def series(size: Size, names: re.Pattern[str], seconds: int, now: float) -> Iter
             "engine": "0",
             "prometheus": "openshift-user-workload-monitoring/user-workload",
         }
-        entries = [
-            f'{{"metric":{compact({"__name__": name} | labels)},"values":{text}}}'
-            for name, text in values.items()
-        ]
-        yield (("," if pod else "") + ",".join(entries)).encode()
-    yield b"]}}"
+    ).removeprefix("{")
+
+
+def samples(slope: float, offset: int, seconds: int, now: float) -> str:
+    """The samples of the pods that are scraped `offset` seconds after each full interval."""
+    last = int((now - offset) // SCRAPE_SECONDS) * SCRAPE_SECONDS + offset
+    times = range(last, int(now - seconds), -SCRAPE_SECONDS)
+    return compact([[at + 0.25, f"{slope * (at - BEGIN):.4f}"] for at in reversed(times)])
 
 
 def compact(value: object) -> str:

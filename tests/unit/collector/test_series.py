@@ -146,3 +146,57 @@ def test_an_engine_that_has_ended_no_longer_counts_into_the_gauge() -> None:
     staying = series("num_requests_running", *[2] * 9, engine="0")
     [history] = placed_series([gone, staying], {}).by_pod[POD][SEED_MODEL]
     assert list(history.column(Metric.RUNNING))[-1] == 2
+
+
+def rows_of(placed: Placed) -> list[tuple[float, float, float]]:
+    [history] = placed.by_pod[POD][SEED_MODEL]
+    done, running = history.column(Metric.COMPLETED), history.column(Metric.RUNNING)
+    return list(zip(history.times, done, running, strict=True))
+
+
+def from_row(first: int, *entries: dict[str, Any], until: int | None = None) -> list[dict[str, Any]]:
+    return [entry | {"values": entry["values"][first:until]} for entry in entries]
+
+
+def test_a_reading_that_continues_another_says_the_same_as_one_of_everything() -> None:
+    both = series("request_success_total", 1, 2, 4, 7, 11), series("num_requests_running", 5, 4, 3, 2, 1)
+    first = place_series(read_series(from_row(0, *both, until=3)), {})
+    later = place_series(read_series(from_row(2, *both)), {}, first.kept, since=0)
+    assert rows_of(later) == rows_of(placed_series(list(both), {}))
+    shorter = place_series(read_series(from_row(2, *both)), {}, first.kept, since=20)
+    assert rows_of(shorter) == rows_of(later)[1:]
+
+
+def test_rows_that_were_told_again_count_once_and_as_told_last() -> None:
+    first = placed_series([series("num_requests_running", 1, 2, 9)], {})
+    again = from_row(1, series("num_requests_running", 1, 2, 3, 4))
+    later = place_series(read_series(again), {}, first.kept)
+    assert [running for *_, running in rows_of(later)] == [1, 2, 3, 4]
+
+
+def test_a_pod_that_is_not_told_of_any_more_is_kept_until_its_rows_are_too_old() -> None:
+    first = placed_series([series("num_requests_running", 1, 2)], {})
+    assert rows_of(place_series([], {}, first.kept, since=15)) == rows_of(first)
+    assert place_series([], {}, first.kept, since=15.1).by_pod == {}
+
+
+def test_a_sum_of_other_series_does_not_continue_the_one_before() -> None:
+    """An engine's end would look like a restart, a new finish reason like completions in one moment."""
+    of_two = [
+        series("request_success_total", 100, 110, engine="0"),
+        series("request_success_total", 50, 55, engine="1"),
+    ]
+    of_one = from_row(1, series("request_success_total", 100, 110, 120, engine="0"))
+    later = place_series(read_series(of_one), {}, placed_series(of_two, {}).kept)
+    assert [done for _, done, _ in rows_of(later)] == [110, 120]
+
+
+def test_a_query_for_details_that_failed_does_not_cut_the_window() -> None:
+    first = placed_series(
+        [series("num_requests_running", 1, 2), series("request_prompt_tokens_sum", 5, 6)], {}
+    )
+    gauges = from_row(1, series("num_requests_running", 1, 2, 3))
+    later = place_series(read_series(gauges), {}, first.kept)
+    [history] = later.by_pod[POD][SEED_MODEL]
+    assert [usable(tokens) for tokens in history.column(Metric.PROMPT_TOKENS_SUM)] == [True, False, False]
+    assert list(history.column(Metric.RUNNING)) == [1, 2, 3]

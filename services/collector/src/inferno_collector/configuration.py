@@ -30,6 +30,7 @@ _POLICY_KEYS: Final = {
     "ITL_PERCENTILE": "itl_percentile",
     "HEADROOM": "headroom",
     "SOLVER_TIME_LIMIT_SECONDS": "time_limit_seconds",
+    "ONE_MORE_UNIT": "one_more_unit",
 }
 
 

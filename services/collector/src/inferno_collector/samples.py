@@ -99,8 +99,16 @@ class History:
         cells = array("d", [ABSENT]) * (len(times) * _WIDTH)
         cells[::_WIDTH] = array("d", times)
         for metric, column in columns.items():
-            cells[1 + metric :: _WIDTH] = array("d", column)
+            cells[1 + metric :: _WIDTH] = column if isinstance(column, array) else array("d", column)
         return cls(cells)
+
+    def rows(self, begin: int, end: int) -> "History":
+        """The rows from `begin` up to, not including, `end`."""
+        return History(self.cells[begin * _WIDTH : end * _WIDTH])
+
+    def followed_by(self, later: "History") -> "History":
+        """These rows and `later` ones."""
+        return History(self.cells + later.cells)
 
     def __len__(self) -> int:
         return len(self.cells) // _WIDTH

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -33,6 +34,17 @@ WATCH_SECONDS = 300
 SHORT_WATCH_SECONDS = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[T]):
+    """An object of the server: parsed, at fault, or `known` already in this version."""
+
+    key: Key
+    version: str
+    parsed: T | None = None
+    fault: str | None = None
+    known: bool = False
 
 
 class ResourceCache(Generic[T]):
@@ -146,15 +158,16 @@ class ResourceCache(Generic[T]):
         return max(self._backoff.next_seconds(), advised_seconds)
 
     async def _read_all(self) -> None:
-        listing = await self._client.list(
+        listing = await self._client.list_as(
+            self._read,
             self._resource,
             self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
         )
-        present = {_key(raw) for raw in listing.items}
+        present = {read.key for read in listing.items}
         changed = [self._forget(key) for key in list(self._versions) if key not in present]
-        changed += [self._store(raw) for raw in listing.items]
+        changed += [self._store(read) for read in listing.items]
         self._resource_version = listing.resource_version
         self._heard()
         first = not self._synced.is_set()
@@ -191,24 +204,35 @@ class ResourceCache(Generic[T]):
         self._resource_version = version
         if event.type == "BOOKMARK":
             return
-        changed = self._forget(_key(event.object)) if event.type == "DELETED" else self._store(event.object)
+        changed = (
+            self._forget(_key(event.object))
+            if event.type == "DELETED"
+            else self._store(self._read(event.object))
+        )
         if changed:
             self._notify()
 
-    def _store(self, raw: JsonObject) -> bool:
+    def _read(self, raw: JsonObject) -> _Read[T]:
+        """Parse an object, unless it is the one that we have."""
         key = _key(raw)
         version = str((raw.get("metadata") or {}).get("resourceVersion") or "")
         if version and self._versions.get(key) == version:
-            return False
-        self._versions[key] = version
+            return _Read(key, version, known=True)
         try:
-            parsed = self._parse(raw)
+            return _Read(key, version, parsed=self._parse(raw))
         except MalformedObjectError as error:
-            self._malformed[key] = str(error)
-            self._objects.pop(key, None)
-        else:
-            self._objects[key] = parsed
-            self._malformed.pop(key, None)
+            return _Read(key, version, fault=str(error))
+
+    def _store(self, read: _Read[T]) -> bool:
+        if read.known and self._versions.get(read.key) == read.version:
+            return False
+        self._versions[read.key] = read.version
+        self._objects.pop(read.key, None)
+        self._malformed.pop(read.key, None)
+        if read.fault is not None:
+            self._malformed[read.key] = read.fault
+        elif read.parsed is not None:
+            self._objects[read.key] = read.parsed
         return True
 
     def _forget(self, key: Key) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from inferno_shared.errors import ConflictError, GoneError, KubernetesError, NotFoundError, UnreachableError
 from inferno_shared.kubernetes.connection import configured_api
@@ -26,6 +26,7 @@ from inferno_shared.kubernetes.watching import SilentWatchError, WatchEvent, dec
 
 JsonObject = dict[str, Any]
 Query = Sequence[tuple[str, str]]
+T = TypeVar("T")
 
 PAGE_ITEMS = 500
 LIST_RESTARTS = 3
@@ -35,10 +36,10 @@ FIRST_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[T]):
     """Every object of a list, and the version to watch from."""
 
-    items: list[JsonObject]
+    items: list[T]
     resource_version: str
 
 
@@ -83,18 +84,35 @@ class KubernetesClient:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
-    ) -> Listing:
+    ) -> Listing[JsonObject]:
         """Return all objects, read in pages; starts over when the server forgets the page (410)."""
+        return await self.list_as(
+            lambda raw: raw, resource, namespace, label_selector=label_selector, field_selector=field_selector
+        )
+
+    async def list_as(
+        self,
+        convert: Callable[[JsonObject], T],
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Listing[T]:
+        """Return what `convert` makes of all objects, so that no more than a page of them is held raw.
+
+        An object may be converted more than once: reading starts over when the server forgets the page (410).
+        """
         operation = Operation("list", resource, namespace)
         selectors = _selectors(label_selector, field_selector)
         for _ in range(LIST_RESTARTS):
             try:
-                return await self._pages(operation, resource.path(namespace), selectors)
+                return await self._pages(convert, operation, resource.path(namespace), selectors)
             except GoneError:
                 continue
         # The collection changes faster than we read its pages: one page holds all of it.
         whole = await self._call(operation, "GET", resource.path(namespace), query=selectors)
-        return Listing(_items(whole, operation), _resource_version(whole))
+        return Listing([convert(raw) for raw in _items(whole, operation)], _resource_version(whole))
 
     async def create(self, resource: Resource, body: JsonObject, namespace: str | None = None) -> JsonObject:
         """Create an object. Raises ConflictError when it exists."""
@@ -214,12 +232,14 @@ class KubernetesClient:
                 return True
         return False
 
-    async def _pages(self, operation: Operation, path: str, selectors: Query) -> Listing:
-        items: list[JsonObject] = []
+    async def _pages(
+        self, convert: Callable[[JsonObject], T], operation: Operation, path: str, selectors: Query
+    ) -> Listing[T]:
+        items: list[T] = []
         query = [*selectors, ("limit", str(self._page_items))]
         while True:
             page = await self._call(operation, "GET", path, query=query)
-            items += _items(page, operation)
+            items += map(convert, _items(page, operation))
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return Listing(items, _resource_version(page))

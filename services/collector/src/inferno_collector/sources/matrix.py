@@ -2,8 +2,10 @@
 
 json.loads makes a list, a number and a text of each of the samples, 3 million for 10,000 pods: a minute of
 processor time and 500 MB. Here the text is cut at the marks that stand between labels and samples, and the
-numbers of one series are converted at once. An answer that is not written compactly, as Prometheus and Thanos
-write it, is read by json.loads: the same result, only dearer.
+numbers of one series are converted at once. The marks cannot be part of a label: within one, quotes are
+escaped. Labels come again with every reading, so each set of them is read once and kept in a `LabelBook`. An
+answer that is not written compactly, as Prometheus and Thanos write it, is read by json.loads: the same
+result, only dearer.
 """
 
 import json
@@ -16,14 +18,54 @@ from typing import Any, Final, NamedTuple
 from inferno_collector.samples import cell
 
 _RESULT: Final = b'"result":['
-_METRIC: Final = b'{"metric":'
-_VALUES: Final = b',"values":[['
+_SERIES: Final = b'{"metric":{"__name__":"'
+_NEXT: Final = b"," + _SERIES
+_VALUES: Final = b'},"values":[['
 _END: Final = b"]]}"
-_NAME: Final = b'{"__name__":"'
 _PUNCTUATION: Final = b'[]"'
 _HEAD: Final = 200  # the result begins within so many bytes
 
-Labels = Mapping[str, str]
+_OWN_LABELS: Final = frozenset({"__name__", "model_name", "engine", "finished_reason"})
+
+Target = tuple[str, tuple[tuple[str, str], ...]]
+"""The `instance` and the other labels of a scrape target, without those of vLLM's own."""
+
+
+class Labels(dict[str, str]):
+    """Labels of series, without the name; `target` is what they say of the scrape target.
+
+    `times` are those of the last series read with these labels: the next one mostly has the same.
+    """
+
+    __slots__ = ("target", "times")
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        super().__init__(labels)
+        others = sorted(
+            (key, value) for key, value in labels.items() if key not in _OWN_LABELS and key != "instance"
+        )
+        self.target: Target = (labels.get("instance", ""), tuple(others))
+        self.times: Sequence[float] = ()
+
+
+class LabelBook:
+    """Label sets by their text, of this reading and the one before."""
+
+    def __init__(self) -> None:
+        self._now: dict[bytes, Labels] = {}
+        self._before: dict[bytes, Labels] = {}
+
+    def turn(self) -> None:
+        """Begin a reading: what the last one did not have is forgotten."""
+        self._before, self._now = self._now, {}
+
+    def labels(self, text: bytes) -> Labels:
+        """The labels that follow the name. Raises ValueError when they are not all texts."""
+        found = self._now.get(text)
+        if found is None:
+            found = self._before.get(text) or _labels(text)
+            self._now[text] = found
+        return found
 
 
 class Series(NamedTuple):
@@ -42,11 +84,11 @@ class Matrix(NamedTuple):
     series: list[Series]
 
 
-def read_matrix(body: bytes) -> Matrix:
+def read_matrix(body: bytes, book: LabelBook | None = None) -> Matrix:
     """Read an answer; a series that is not understood is passed over. Raises ValueError if it is no JSON."""
     begin = body.find(_RESULT, 0, _HEAD)
     if begin >= 0:
-        reader = _CompactReader(body, begin + len(_RESULT))
+        reader = _CompactReader(body, begin + len(_RESULT), book or LabelBook())
         series = list(reader.series())
         if reader.understood:
             return Matrix(json.loads(body[: begin + len(_RESULT)] + body[reader.position :]), series)
@@ -68,69 +110,64 @@ def _series(entry: object) -> Series | None:
     if not isinstance(labels, dict) or not isinstance(values, list):
         return None
     times, cells = _samples(values)
-    others = {key: str(value) for key, value in labels.items() if key != "__name__"}
+    others = Labels({key: str(value) for key, value in labels.items() if key != "__name__"})
     return Series(str(labels.get("__name__")), others, times, cells) if times else None
 
 
 class _CompactReader:
     """Goes through the series of a body; `understood`: nothing but series was found up to the end."""
 
-    def __init__(self, body: bytes, position: int) -> None:
+    def __init__(self, body: bytes, position: int, book: LabelBook) -> None:
         self._body = body
-        self._labels: dict[bytes, Labels] = {}
-        self._moments: list[bytes] = []
-        self._times: Sequence[float] = ()
+        self._book = book
         self.position = position
         self.understood = body.startswith(b"]", position)
 
     def series(self) -> Iterator[Series]:
         """The series up to the end of the result, or to what is not understood."""
-        body = self._body
-        while body.startswith(_METRIC, self.position):
-            middle = body.find(_VALUES, self.position)
-            end = body.find(_END, middle)
-            if middle < 0 or end < 0:
+        body, begin = self._body, self.position
+        more = body.startswith(_SERIES, begin)
+        while more:
+            end = body.find(_NEXT, begin)
+            more = end >= 0
+            if not more:
+                end = body.find(_END, body.find(_VALUES, begin)) + len(_END)
+            labels, values, samples = body[begin + len(_SERIES) : end].partition(_VALUES)
+            if not values or not samples.endswith(_END):
                 return
-            labels = body[self.position + len(_METRIC) : middle]
             try:
-                yield self._one(labels, body[middle + len(_VALUES) : end])
+                yield self._one(labels, samples)
             except ValueError:
                 return
-            self.position = end + len(_END)
-            self.understood = body.startswith(b"]", self.position)
-            if not body.startswith(b",", self.position):
-                return
-            self.position += 1
+            begin = end + 1
+            self.position = end
+            self.understood = body.startswith(b"]", end)
 
     def _one(self, labels: bytes, samples: bytes) -> Series:
         """Raises ValueError for anything but pairs of numbers in order of time."""
-        numbers = samples.translate(None, _PUNCTUATION).split(b",")
-        moments, values = numbers[::2], [*map(float, numbers[1::2])]
-        if moments != self._moments:  # series of one target have the same times: they are read once
-            self._moments, self._times = moments, array("d", map(float, moments))
-            if not _in_order(self._times):
+        name, _, rest = labels.partition(b'"')
+        if b"\\" in name:
+            raise ValueError("a name with an escape")
+        found = self._book.labels(rest)
+        numbers = samples[: -len(_END)].translate(None, _PUNCTUATION).split(b",")
+        times, values = array("d", map(float, numbers[::2])), [*map(float, numbers[1::2])]
+        if times != found.times:  # else they are shared: series of one target have the same
+            if not _in_order(times):
                 raise ValueError("times that are not in order")
-        if not len(moments) == len(values) == samples.count(b"],[") + 1:
+            found.times = times
+        if not len(times) == len(values) == samples.count(b"],[") + 1:
             raise ValueError("not pairs of a time and a value")
         if not isfinite(sum(values)) or min(values) < 0:
             values = [*map(cell, values)]
-        name, others = self._split(labels)
-        return Series(name, others, self._times, array("d", values))
+        return Series(name.decode(), found, found.times, array("d", values))
 
-    def _split(self, labels: bytes) -> tuple[str, Labels]:
-        """The name, and the other labels: series of one target share them, so they are read once."""
-        if not labels.startswith(_NAME):
-            raise ValueError("the name is not the first label")
-        end = labels.find(b'"', len(_NAME))
-        name, rest = labels[len(_NAME) : end], labels[end + 1 :]
-        if b"\\" in name:
-            raise ValueError("a name with an escape")
-        if rest not in self._labels:
-            others = json.loads(b"{" + rest.removeprefix(b","))
-            if not all(isinstance(value, str) for value in others.values()):
-                raise ValueError("a label that is no text")
-            self._labels[rest] = others
-        return name.decode(), self._labels[rest]
+
+def _labels(text: bytes) -> Labels:
+    """Labels as they stand after the name: nothing, or a comma and more."""
+    labels = json.loads(b"{" + text.removeprefix(b",") + b"}")
+    if not all(isinstance(value, str) for value in labels.values()):
+        raise ValueError("a label that is no text")
+    return Labels(labels)
 
 
 def _in_order(times: Sequence[float]) -> bool:

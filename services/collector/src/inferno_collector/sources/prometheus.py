@@ -14,10 +14,10 @@ from inferno_collector.configuration import PrometheusAddress
 from inferno_collector.roster import Roster
 from inferno_collector.sources import LoadReading
 from inferno_collector.sources.breaker import Breaker, Circuit
-from inferno_collector.sources.matrix import Series
+from inferno_collector.sources.matrix import LabelBook, Series
 from inferno_collector.sources.prometheus_api import Answer, PrometheusApi
-from inferno_collector.sources.queries import Query, QueryOptions, queries_of_a_reading
-from inferno_collector.sources.series import place_series
+from inferno_collector.sources.queries import Query, QueryOptions, WholeReading, queries_of_a_reading
+from inferno_collector.sources.series import Kept, place_series
 from inferno_shared.contracts import Problem
 from inferno_shared.errors import UpstreamError
 from inferno_shared.service import get_logger
@@ -61,6 +61,9 @@ class PrometheusSource:
         self._last: asyncio.Task[LoadReading] | None = None
         self._last_at = 0.0
         self._last_namespaces: frozenset[str] = frozenset()
+        self._whole: WholeReading | None = None
+        self._kept: Kept = {}
+        self._book = LabelBook()
 
     async def run(self) -> None:
         """Nothing is done between readings; ends by closing the connections."""
@@ -82,15 +85,21 @@ class PrometheusSource:
             self._last = None  # it is never given again: what it holds may go
         return await asyncio.shield(reading)
 
-    async def _read(self, roster: Roster, namespaces: Collection[str], now: float) -> LoadReading:
+    async def _read(self, roster: Roster, namespaces: frozenset[str], now: float) -> LoadReading:
         circuit = self._breaker.circuit(now)
         if circuit is Circuit.OPEN:
             return LoadReading(self.name, failure=self._refusal(now), circuit=circuit)
         address = self._address()
-        queries = queries_of_a_reading(namespaces, self._options)
+        longest = self._options.range_seconds
+        seconds = self._whole.seconds_since(now, address, namespaces, longest) if self._whole else None
+        queries = queries_of_a_reading(namespaces, self._options, seconds)
+        self._book.turn()
         results = await self._ask(queries, address, now, probe=circuit is Circuit.HALF_OPEN)
         self._judge(results, now)
-        reading = await _reading(self.name, results, roster, now)
+        reading = await self._reading(results, roster, now, continued=seconds is not None)
+        whole = reading.incomplete is None and all(isinstance(found, Answer) for found in results.values())
+        if whole and queries:
+            self._whole = WholeReading(now, address, namespaces) if self._kept else None
         return replace(
             reading,
             problems=(*reading.problems, *await self._problems_of_admission(address, results)),
@@ -106,7 +115,7 @@ class PrometheusSource:
         async def ask(query: Query) -> Answer | UpstreamError:
             async with at_once:
                 try:
-                    return await self._api.query(address, query, now=now)
+                    return await self._api.query(address, query, now=now, book=self._book)
                 except UpstreamError as error:
                     return error
 
@@ -115,6 +124,43 @@ class PrometheusSource:
             return first
         rest = queries[len(first) :]
         return first | dict(zip(rest, await asyncio.gather(*map(ask, rest)), strict=True))
+
+    async def _reading(
+        self, results: _Results, roster: Roster, now: float, *, continued: bool
+    ) -> LoadReading:
+        """What the answers say, and what the missing ones cost."""
+        problems: list[Problem] = []
+        failures: dict[str | None, str] = {}
+        warnings: list[str] = []
+        answers: list[list[Series]] = []
+        for query, result in results.items():
+            if isinstance(result, Answer):
+                answers.append(result.series)
+                warnings.extend(result.warnings)
+                problems.extend(_quality(query, result, now))
+            elif query.needed:
+                failures[query.namespace] = str(result)
+            else:
+                message = f"the query for {_named(query)} failed: {result}"
+                problems.append(Problem(subject=_SUBJECT, reason="PrometheusError", message=message))
+        count = len(results)
+        if failures and len(failures) == sum(query.needed for query in results):
+            return LoadReading(self.name, failure=next(iter(failures.values())), queries=count)
+        # A Prometheus that has lost everything is believed: what it said before is no better.
+        kept = self._kept if continued and any(answers) else {}
+        since = now - self._options.range_seconds
+        series = _taken_out(answers)
+        placed = await asyncio.to_thread(place_series, series, roster, kept, since=since)
+        self._kept = placed.kept
+        return LoadReading(
+            self.name,
+            by_pod=placed.by_pod,
+            by_model=placed.by_model,
+            problems=tuple(problems),
+            failures={namespace: why for namespace, why in failures.items() if namespace is not None},
+            incomplete=f"the answer may be incomplete: {warnings[0]}" if warnings else None,
+            queries=count,
+        )
 
     def _judge(self, results: _Results, now: float) -> None:
         """Tell the breaker: it is for a server that is down, slow or overloaded, not for one that refuses."""
@@ -142,37 +188,6 @@ class PrometheusSource:
             Problem(subject=_SUBJECT, reason=reason, message=message)
             for reason, message in await self._api.problems(address)
         ]
-
-
-async def _reading(source: str, results: _Results, roster: Roster, now: float) -> LoadReading:
-    """What the answers say, and what the missing ones cost."""
-    problems: list[Problem] = []
-    failures: dict[str | None, str] = {}
-    warnings: list[str] = []
-    answers: list[list[Series]] = []
-    for query, result in results.items():
-        if isinstance(result, Answer):
-            answers.append(result.series)
-            warnings.extend(result.warnings)
-            problems.extend(_quality(query, result, now))
-        elif query.needed:
-            failures[query.namespace] = str(result)
-        else:
-            message = f"the query for {_named(query)} failed: {result}"
-            problems.append(Problem(subject=_SUBJECT, reason="PrometheusError", message=message))
-    count = len(results)
-    if failures and len(failures) == sum(query.needed for query in results):
-        return LoadReading(source, failure=next(iter(failures.values())), queries=count)
-    placed = await asyncio.to_thread(place_series, _taken_out(answers), roster)
-    return LoadReading(
-        source,
-        by_pod=placed.by_pod,
-        by_model=placed.by_model,
-        problems=tuple(problems),
-        failures={namespace: why for namespace, why in failures.items() if namespace is not None},
-        incomplete=f"the answer may be incomplete: {warnings[0]}" if warnings else None,
-        queries=count,
-    )
 
 
 def _taken_out(answers: Sequence[list[Series]]) -> Iterator[Series]:

@@ -12,7 +12,7 @@ import httpx
 
 from inferno_collector.configuration import PrometheusAddress
 from inferno_collector.sources.admission import Admission, Admissions, Limits
-from inferno_collector.sources.matrix import Series, read_matrix
+from inferno_collector.sources.matrix import LabelBook, Series, read_matrix
 from inferno_collector.sources.queries import Query
 from inferno_shared.errors import UpstreamError
 from inferno_shared.service import request_with_retry
@@ -38,8 +38,11 @@ class PrometheusApi:
         self._limits = limits
         self._admissions = Admissions(limits, transport)
 
-    async def query(self, address: PrometheusAddress, query: Query, *, now: float) -> Answer:
-        """Series of a range selector at `now`. Raises UpstreamError with what to do."""
+    async def query(self, address: PrometheusAddress, query: Query, *, now: float, book: LabelBook) -> Answer:
+        """Series of a range selector at `now`; `book` has the labels of earlier ones.
+
+        Raises UpstreamError with what to do.
+        """
         seconds = self._limits.timeout_seconds
         async with self._admissions.to(address) as admission:
             try:
@@ -52,7 +55,7 @@ class PrometheusApi:
                 raise UpstreamError(
                     f"{address.base_url}/{_PATH}: no whole answer within {seconds:g} s"
                 ) from error
-            return await asyncio.to_thread(_answer, response)
+            return await asyncio.to_thread(_answer, response, book)
 
     async def problems(self, address: PrometheusAddress) -> list[tuple[str, str]]:
         """(reason, message) of certificates and tokens that are not in force as configured."""
@@ -102,11 +105,11 @@ class PrometheusApi:
         )
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx.Response, book: LabelBook) -> Answer:
     """The series of a response that may be anything."""
     url = response.url.copy_with(query=None)
     try:
-        document, series = read_matrix(response.content)
+        document, series = read_matrix(response.content, book)
     except (ValueError, RecursionError) as error:
         kind = response.headers.get("content-type", "no content type")
         shown = response.text[:_TEXT_SHOWN].strip()
