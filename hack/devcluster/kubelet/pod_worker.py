@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -14,6 +15,7 @@ from devcluster.kubelet.api import remove
 from devcluster.kubelet.launching import prepare_launch
 from devcluster.kubelet.lifecycle import Action, LifecyclePolicy, ServerState, Stage
 from devcluster.kubelet.logs import ContainerLog
+from devcluster.kubelet.outside import LOG_FILE_ANNOTATION, follow_file
 from devcluster.kubelet.pods import ScheduledPod
 from devcluster.kubelet.processes import NoProcess, ProcessRunner, ServerProcess
 from devcluster.kubelet.servers import DEFAULT_PORT, find_server
@@ -61,6 +63,7 @@ class PodWorker:
         self._runtime = runtime
         self._process: ServerProcess | None = None
         self._exit: asyncio.Task[int] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._written: JsonObject | None = None
         self._warned = False
@@ -81,6 +84,8 @@ class PodWorker:
             while not await self._step(address):
                 pass
         finally:
+            if self._following is not None:
+                self._following.cancel()
             await self._stop_process()
             self._runtime.addresses.release(address)
             for one in self.logs.values():
@@ -126,6 +131,11 @@ class PodWorker:
         self.state = lifecycle.started(self.state, self._runtime.clock(), self._runtime.policy)
 
     async def _launch(self, address: PodAddress) -> ServerProcess:
+        file = self._pod.pod.metadata.annotations.get(LOG_FILE_ANNOTATION)
+        if self.server is None and file is not None:
+            log_of_first = self.logs[self._pod.containers[0].name]
+            self._following = asyncio.create_task(follow_file(Path(file), log_of_first, self._runtime.clock))
+            return NoProcess()
         now = self._runtime.clock()
         for name, one in self.logs.items():
             if self.server is None or name != self.server.container.name:

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from devcluster.apiserver import running_api
 from devcluster.controllers.run import utc_now
 from devcluster.kubelet.addresses import LoopbackAddresses
 from devcluster.kubelet.lifecycle import LifecyclePolicy
-from devcluster.kubelet.logs import ContainerLog
+from devcluster.kubelet.logs import ContainerLog, LogOptions
+from devcluster.kubelet.outside import LOG_FILE_ANNOTATION
 from devcluster.kubelet.pod_worker import NodeRuntime, PodWorker
 from devcluster.kubelet.pods import parse_scheduled_pod
 from devcluster.kubelet.processes import Launch, ServerProcess
@@ -242,3 +244,18 @@ async def assert_gone(world: World) -> None:
     except NotFoundError:
         return
     raise AssertionError("the pod is still there")
+
+
+async def test_a_program_beside_the_cluster_lends_its_log_to_a_pod(tmp_path: Path) -> None:
+    file = tmp_path / "actuator.log"
+    metadata = {"annotations": {LOG_FILE_ANNOTATION: str(file)}}
+    container = {"name": "actuator", "image": "example.com/inferno-controller"}
+    async with a_world(metadata=metadata, containers=[container]) as world:
+        await world.until(is_ready)
+        file.write_text("first\nsec")
+        log = world.worker.logs["actuator"].read(LogOptions(follow=True))
+        assert await anext(log) == b"first\n"
+        with file.open("a") as more:
+            more.write("ond\n")
+        assert await anext(log) == b"second\n"
+    assert world.runner.launches == []
