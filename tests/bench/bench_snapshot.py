@@ -34,10 +34,9 @@ from inferno_collector.sources.matrix import read_series
 from inferno_collector.sources.series import place_series
 from inferno_collector.variants import resolve_variants
 from inferno_collector.view import ClusterView
+from inferno_collector.workloads import ScaledWorkload, parse_workload
 from inferno_shared.kubernetes import (
-    Deployment,
     Pod,
-    parse_deployment,
     parse_node,
     parse_pod,
     parse_variant_autoscaling,
@@ -157,7 +156,7 @@ def ways_in_table(view: ClusterView, size: Size) -> Table:
         "prometheus_client's parser",
     )
     sample = 20
-    pods, deployments = list(view.pods.values()), list(view.deployments.values())
+    pods, deployments = list(view.pods.values()), list(view.workloads.values())
     every = timed(lambda: match_every(pods[:: size.pods // sample], deployments))[1].times(size.pods / sample)
     catalogue = worlds.the_catalogue()
     indexed = timed(lambda: resolve_variants(view, catalogue))[1]
@@ -171,7 +170,7 @@ def ways_in_table(view: ClusterView, size: Size) -> Table:
     return table
 
 
-def match_every(pods: list[Pod], deployments: list[Deployment]) -> int:
+def match_every(pods: list[Pod], deployments: list[ScaledWorkload]) -> int:
     """The plain way: each selector is tried on each pod."""
     return sum(
         deployment.metadata.namespace == pod.metadata.namespace
@@ -191,10 +190,10 @@ def a_large_view(size: Size) -> ClusterView:
         name, namespace = f"variant-{number:04}", f"team-{number % NAMESPACES}"
         variant = parse_variant_autoscaling(worlds.a_variant_json(name, namespace=namespace))
         variants[variant.metadata.key] = variant
-        deployment = parse_deployment(
+        deployment = parse_workload(
             worlds.a_deployment_json(name, namespace=namespace, replicas=size.pods // size.variants)
         )
-        deployments[deployment.metadata.key] = deployment
+        deployments[deployment.key] = deployment
     for number in range(size.pods):
         owner = number % size.variants
         pod = parse_pod(
@@ -209,7 +208,7 @@ def a_large_view(size: Size) -> ClusterView:
             )
         )
         pods[pod.metadata.key] = pod
-    return ClusterView(nodes=nodes, pods=pods, deployments=deployments, variants=variants)
+    return ClusterView(nodes=nodes, pods=pods, workloads=deployments, variants=variants)
 
 
 def histories_in_memory(view: ClusterView) -> dict[PodKey, dict[str, GrowingHistory]]:

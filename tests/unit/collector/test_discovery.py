@@ -20,7 +20,7 @@ class World:
             (resource, ResourceCache(client, resource, parse_metadata, sleep=self._sleep))
             for resource in (RESOURCE_SLICES, RESOURCE_CLAIMS)
         ]
-        self.optional = OptionalCollections(client, caches, sleep=self._sleep)
+        self.optional = OptionalCollections(client, caches, what="devices", sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)

@@ -3,10 +3,10 @@ import pytest
 from inferno_collector.inventory.placement import (
     Toleration,
     blocking_taints,
-    parse_workload,
     shown,
     tolerated,
 )
+from inferno_collector.workloads import parse_workload
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes import Taint, parse_node
 from unit.collector.worlds import a_deployment_json, a_node_json

@@ -12,7 +12,9 @@ from unit.collector.worlds import (
     CLASSES,
     COSTS,
     a_deployment_json,
+    a_leader_worker_set_json,
     a_pod_json,
+    a_pod_of_a_group_json,
     a_variant_json,
     a_view,
     the_catalogue,
@@ -104,9 +106,14 @@ def test_a_missing_target_is_left_out() -> None:
 
 
 def test_a_target_of_another_kind_is_refused() -> None:
-    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "x"}
+    reference = {"apiVersion": "batch/v1", "kind": "Job", "name": "x"}
     resolution = resolved(a_view(variants=[a_variant_json(scaleTargetRef=reference)]))
-    assert "only Deployments" in complaints(resolution)[0][2]
+    [(_, reason, message)] = complaints(resolution)
+    assert reason == "InvalidConfiguration"
+    assert message.startswith(
+        "spec.scaleTargetRef is a Job (batch/v1), whose pods are not known: name one of"
+    )
+    assert "LeaderWorkerSet (leaderworkerset.x-k8s.io/v1)" in message
 
 
 def test_two_variants_cannot_scale_one_deployment() -> None:
@@ -184,3 +191,64 @@ def test_a_value_beyond_the_contract_is_reported_not_raised() -> None:
     [found] = resolved(view).variants
     with pytest.raises(UnresolvableError, match="min_replicas"):
         variant_of(found, MeasuredLoad(a_load()), the_catalogue(), view)
+
+
+STATEFUL_SET = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SEED_NAME}
+GROUPS = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": SEED_NAME}
+
+
+def test_a_stateful_set_is_a_target_like_a_deployment() -> None:
+    pod = a_pod_json("p-0")
+    pod["metadata"]["ownerReferences"][0] |= {"kind": "StatefulSet", "name": SEED_NAME}
+    view = a_view(
+        variants=[a_variant_json(scaleTargetRef=STATEFUL_SET)],
+        deployments=[],
+        stateful_sets=[a_deployment_json(replicas=2, args=["--max-num-seqs", "8"])],
+        pods=[pod],
+    )
+    variant = the_variant(view)
+    assert (variant.current.replicas, variant.current.ready_replicas) == (2, 1)
+    assert variant.max_batch_size == 8
+    assert variant.scale_target is not None
+    assert variant.scale_target.kind == "StatefulSet"
+
+
+def test_a_replica_of_a_leader_worker_set_is_a_group_and_ready_when_all_of_it_is() -> None:
+    pods = [a_pod_of_a_group_json(group, place) for group in (0, 1) for place in (0, 1)]
+    view = a_view(
+        variants=[a_variant_json(scaleTargetRef=GROUPS)],
+        deployments=[],
+        leader_worker_sets=[a_leader_worker_set_json(replicas=2, args=["--max-num-seqs", "32"])],
+        pods=[*pods[:3], a_pod_of_a_group_json(1, 1, ready_at=None)],
+    )
+    [found] = resolved(view).variants
+    variant = the_variant(view)
+    assert (variant.current.replicas, variant.current.ready_replicas) == (2, 1)
+    assert variant.max_batch_size == 32
+    assert len(found.pods) == 4
+    assert [pod.metadata.name for pod in filter(found.target.serves, found.pods)] == [
+        f"{SEED_NAME}-0",
+        f"{SEED_NAME}-1",
+    ]
+
+
+def test_workloads_of_one_name_and_two_kinds_are_two() -> None:
+    other = a_variant_json("other", scaleTargetRef=STATEFUL_SET)
+    labels = {"app": "other"}
+    view = a_view(
+        variants=[a_variant_json(), other], stateful_sets=[a_deployment_json(labels=labels)], pods=[]
+    )
+    assert [(v.key[1], v.target.kind) for v in resolved(view).variants] == [
+        (SEED_NAME, "Deployment"),
+        ("other", "StatefulSet"),
+    ]
+
+
+def test_a_kind_that_cannot_be_read_is_the_problem_of_its_variants_alone() -> None:
+    reason = "list statefulsets: forbidden: grant the collector list and watch"
+    other = a_variant_json("other", scaleTargetRef=STATEFUL_SET)
+    resolution = resolved(a_view(variants=[a_variant_json(), other], unread={"StatefulSet": reason}))
+    assert [v.key[1] for v in resolution.variants] == [SEED_NAME]
+    [(subject, why, message)] = complaints(resolution)
+    assert (subject, why) == (f"VariantAutoscaling {SEED_NAMESPACE}/other", "TargetNotFound")
+    assert message == f"StatefulSet {SEED_NAMESPACE}/{SEED_NAME} cannot be read: {reason}"

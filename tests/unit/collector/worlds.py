@@ -8,8 +8,9 @@ import yaml
 
 from builders import H100_DEVICE, SEED_MODEL, SEED_NAME, SEED_NAMESPACE
 from inferno_collector.catalogue import Catalogue, read_catalogue
-from inferno_collector.inventory.placement import parse_placed_pod, parse_workload
+from inferno_collector.inventory.placement import parse_placed_pod
 from inferno_collector.view import ClusterView
+from inferno_collector.workloads import parse_leader_worker_set, parse_stateful_set, parse_workload
 from inferno_shared.errors import MalformedObjectError
 from inferno_shared.kubernetes import (
     parse_config_map,
@@ -109,6 +110,44 @@ def a_deployment_json(
     }
 
 
+def a_leader_worker_set_json(
+    name: str = SEED_NAME, *, size: int = 2, replicas: int = 1, args: Sequence[str] = ()
+) -> Raw:
+    """A LeaderWorkerSet whose leaders have a template of their own."""
+
+    def template(*words: str, tolerations: Sequence[Raw] = ()) -> Raw:
+        container = {"name": "vllm", "image": "vllm", "args": list(words)}
+        return {"metadata": {}, "spec": {"containers": [container], "tolerations": list(tolerations)}}
+
+    return {
+        "metadata": {"name": name, "namespace": SEED_NAMESPACE, "resourceVersion": "1"},
+        "spec": {
+            "replicas": replicas,
+            "leaderWorkerTemplate": {
+                "size": size,
+                "leaderTemplate": template(*args),
+                "workerTemplate": template(tolerations=[{"key": "gpu", "operator": "Exists"}]),
+            },
+        },
+    }
+
+
+def a_pod_of_a_group_json(group: int, place: int, *, name: str = SEED_NAME, **pod: Any) -> Raw:  # noqa: ANN401
+    """A pod of a LeaderWorkerSet; the leader's place is 0."""
+    prefix = "leaderworkerset.sigs.k8s.io"
+    labels = {
+        f"{prefix}/name": name,
+        f"{prefix}/group-index": str(group),
+        f"{prefix}/worker-index": str(place),
+    }
+    raw = a_pod_json(f"{name}-{group}" + (f"-{place}" if place else ""), labels=labels, **pod)
+    owner = f"{name}-{group}" if place else name
+    raw["metadata"]["ownerReferences"] = [
+        {"kind": "StatefulSet", "name": owner, "uid": "1", "controller": True}
+    ]
+    return raw
+
+
 def a_pod_json(
     name: str,
     *,
@@ -202,6 +241,9 @@ def a_view(
     *,
     variants: Sequence[Raw] | None = None,
     deployments: Sequence[Raw] | None = None,
+    stateful_sets: Sequence[Raw] = (),
+    leader_worker_sets: Sequence[Raw] = (),
+    unread: Mapping[str, str] | None = None,
     pods: Sequence[Raw] | None = None,
     nodes: Sequence[Raw] | None = None,
     services: Sequence[Raw] = (),
@@ -219,14 +261,18 @@ def a_view(
                 malformed.setdefault(kind, {})[key] = str(error)
         return parsed
 
-    workloads = read(
-        "Deployment", parse_workload, [a_deployment_json()] if deployments is None else deployments
-    )
+    workloads = [
+        *read(
+            "Deployment", parse_workload, [a_deployment_json()] if deployments is None else deployments
+        ).values(),
+        *read("StatefulSet", parse_stateful_set, stateful_sets).values(),
+        *read("LeaderWorkerSet", parse_leader_worker_set, leader_worker_sets).values(),
+    ]
     return ClusterView(
         nodes=read("Node", parse_node, [a_node_json()] if nodes is None else nodes),
         pods=read("Pod", parse_placed_pod, [a_pod_json("p-0")] if pods is None else pods),
-        deployments={key: found.deployment for key, found in workloads.items()},
-        tolerations={key: found.tolerations for key, found in workloads.items()},
+        workloads={found.key: found for found in workloads},
+        unread=unread or {},
         services=read("Service", parse_service, services),
         variants=read(
             "VariantAutoscaling",

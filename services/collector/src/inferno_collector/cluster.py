@@ -12,9 +12,10 @@ from inferno_collector.inventory.claims import (
     parse_resource_claim,
     parse_resource_slice,
 )
-from inferno_collector.inventory.placement import parse_placed_pod, parse_workload
+from inferno_collector.inventory.placement import parse_placed_pod
 from inferno_collector.pulse import ApiPulse
 from inferno_collector.view import ClusterView
+from inferno_collector.workloads import LEADER_WORKER_SETS, PARSERS, STATEFUL_SETS
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import (
     CONFIG_MAPS,
@@ -71,14 +72,22 @@ class Cluster:
 
         self._nodes = cache(NODES, parse_node)
         self._pods = cache(PODS, parse_placed_pod, field_selector=_UNFINISHED)
-        self._deployments = cache(DEPLOYMENTS, parse_workload)
+        self._workloads = {resource: cache(resource, parse) for resource, parse in PARSERS.items()}
         self._services = cache(SERVICES, parse_service)
         self._variants = cache(VARIANT_AUTOSCALINGS, parse_variant_autoscaling)
         self._config_maps = cache(CONFIG_MAPS, parse_config_map, namespaces=[namespace])
         self._slices = cache(RESOURCE_SLICES, parse_resource_slice)
         self._claims = cache(RESOURCE_CLAIMS, parse_resource_claim)
-        optional = (RESOURCE_SLICES, self._slices), (RESOURCE_CLAIMS, self._claims)
-        self._optional = OptionalCollections(client, optional, watch_namespaces)
+        devices = (RESOURCE_SLICES, self._slices), (RESOURCE_CLAIMS, self._claims)
+        self._sets = {
+            resource.kind: OptionalCollections(
+                client, [(resource, self._workloads[resource])], watch_namespaces, what=resource.plural
+            )
+            for resource in (STATEFUL_SETS, LEADER_WORKER_SETS)
+        }
+        self._devices = OptionalCollections(
+            client, devices, watch_namespaces, what="devices of dynamic resource allocation"
+        )
         self._pulse = ApiPulse(client, clock=clock)
 
     async def run(self) -> None:
@@ -86,13 +95,19 @@ class Cluster:
         async with asyncio.TaskGroup() as group:
             for _, cache in self._caches():
                 group.create_task(cache.run())
-            group.create_task(self._optional.run())
+            for optional in self._optional():
+                group.create_task(optional.run())
             group.create_task(self._pulse.run())
 
     def not_synced(self) -> list[str]:
         """The collections that were never read, each with the reason."""
         return [
-            f"{resource.plural}: {cache.problem}" for resource, cache in self._caches() if not cache.synced
+            *(
+                f"{resource.plural}: {cache.problem}"
+                for resource, cache in self._caches()
+                if not cache.synced
+            ),
+            *(reason for optional in self._optional() for reason in optional.not_synced()),
         ]
 
     def seconds_behind(self) -> Iterator[tuple[str, float]]:
@@ -104,12 +119,13 @@ class Cluster:
     def view(self) -> ClusterView:
         """Copies of everything, and which collections are not followed at present."""
         caches = list(self._all())
-        workloads = self._deployments.objects
         return ClusterView(
             nodes=dict(self._nodes.objects),
             pods=dict(self._pods.objects),
-            deployments={key: found.deployment for key, found in workloads.items()},
-            tolerations={key: found.tolerations for key, found in workloads.items()},
+            workloads={
+                found.key: found for cache in self._workloads.values() for found in cache.objects.values()
+            },
+            unread={kind: found.reason for kind, found in self._sets.items() if found.reason is not None},
             slices=dict(self._slices.objects),
             claims=dict(self._claims.objects),
             services=dict(self._services.objects),
@@ -141,11 +157,16 @@ class Cluster:
     def _caches(self) -> Iterator[tuple[Resource, FollowedCollection[Any]]]:
         yield NODES, self._nodes
         yield PODS, self._pods
-        yield DEPLOYMENTS, self._deployments
+        yield DEPLOYMENTS, self._workloads[DEPLOYMENTS]
         yield SERVICES, self._services
         yield VARIANT_AUTOSCALINGS, self._variants
         yield CONFIG_MAPS, self._config_maps
 
     def _all(self) -> Iterator[tuple[Resource, FollowedCollection[Any]]]:
         yield from self._caches()
-        yield from self._optional.followed
+        for optional in self._optional():
+            yield from optional.followed
+
+    def _optional(self) -> Iterator[OptionalCollections]:
+        yield from self._sets.values()
+        yield self._devices

@@ -28,24 +28,39 @@ class OptionalCollections:
         caches: Sequence[tuple[Resource, FollowedCollection[Any]]],
         namespaces: Sequence[str] = (),
         *,
+        what: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._caches = caches
         self._namespaces = namespaces
+        self._what = what
         self._sleep = sleep
         self._found = False
-        self._last_reason = ""
+        self._reason: str | None = "not looked for yet"
+        self._looked = False
 
     @property
     def followed(self) -> Sequence[tuple[Resource, FollowedCollection[Any]]]:
         """The caches, once there is anything to follow."""
         return self._caches if self._found else ()
 
+    @property
+    def reason(self) -> str | None:
+        """Why nothing is followed; None when something is."""
+        return self._reason
+
+    def not_synced(self) -> list[str]:
+        """What a first answer waits for: one look, and what that has found."""
+        if not self._looked:
+            return [f"{self._what}: {self._reason}"]
+        return [f"{resource.plural}: not read yet" for resource, cache in self.followed if not cache.synced]
+
     async def run(self) -> None:
         """Look for the API, then follow its collections, until cancelled."""
         while not self._found:
             wait_seconds = await self._look()
+            self._looked = True
             if wait_seconds:
                 await self._sleep(wait_seconds)
         async with asyncio.TaskGroup() as group:
@@ -59,6 +74,7 @@ class OptionalCollections:
                 for namespace in (self._namespaces if resource.namespaced else ()) or (None,):
                     await self._client.list(resource, namespace, label_selector=_MATCHES_NOTHING)
         except NotFoundError:
+            self._reason = "the cluster does not serve this API"
             return _AGAIN_SECONDS
         except ForbiddenError as error:
             self._say(str(error))
@@ -66,11 +82,11 @@ class OptionalCollections:
         except KubernetesError as error:
             self._say(str(error))
             return _AFTER_ERROR_SECONDS
-        self._found = True
+        self._found, self._reason = True, None
         log.info("following", resources=[resource.plural for resource, _ in self._caches])
         return 0.0
 
     def _say(self, reason: str) -> None:
-        if reason != self._last_reason:
-            log.warning("devices of dynamic resource allocation cannot be read", reason=reason)
-        self._last_reason = reason
+        if reason != self._reason:
+            log.warning("cannot be read", what=self._what, reason=reason)
+        self._reason = reason

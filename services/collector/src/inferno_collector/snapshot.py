@@ -29,12 +29,12 @@ class World:
 
 
 def serving_pods(world: World, default_port: int) -> Iterator[ServingPod]:
-    """The pods of all variants, with the address of their metrics where they have an IP."""
+    """The pods of all variants that serve, with the address of their metrics where they have an IP."""
     services = SelectorIndex(
         (service.metadata.namespace, service.selector, service) for service in world.view.services.values()
     )
     for variant in world.resolution.variants:
-        for pod in variant.pods:
+        for pod in filter(variant.target.serves, variant.pods):
             behind = services.candidates(pod.metadata.namespace, pod.metadata.labels)
             port = metrics_port(pod, behind, default_port) if pod.pod_ip else default_port
             yield ServingPod(
@@ -104,9 +104,7 @@ def assemble(world: World, loads: MeasuredLoads, ways_in: Iterable[Problem], *, 
 def _tolerations(world: World, admitted: Collection[Key]) -> TolerationsByVariant:
     """What the pods of each variant of the snapshot tolerate."""
     return {
-        f"{v.key[0]}/{v.key[1]}": world.view.tolerations.get(v.deployment.metadata.key, ())
-        for v in world.resolution.variants
-        if v.key in admitted
+        f"{v.key[0]}/{v.key[1]}": v.target.tolerations for v in world.resolution.variants if v.key in admitted
     }
 
 

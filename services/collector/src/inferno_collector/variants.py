@@ -1,4 +1,4 @@
-"""Resolves each VariantAutoscaling: its Deployment, its pods, its service class.
+"""Resolves each VariantAutoscaling: its workload, its pods, its service class.
 
 One that cannot be resolved is left out and reported with what to do; the others never notice.
 """
@@ -17,20 +17,22 @@ from inferno_collector.loads import MeasuredLoad
 from inferno_collector.ports import argument
 from inferno_collector.selectors import SelectorIndex
 from inferno_collector.view import ClusterView, Key
+from inferno_collector.workloads import PARSERS, ScaledWorkload, WorkloadKey, kind_of
 from inferno_shared.contracts import CurrentAllocation, Problem, Profile, ScaleTarget, Variant
 from inferno_shared.contracts.wire import MAX_BATCH_SIZE
-from inferno_shared.kubernetes import DEPLOYMENTS, Deployment, Pod, VariantAutoscaling
+from inferno_shared.kubernetes import Pod, VariantAutoscaling
 
 INVALID: Final = "InvalidConfiguration"
+TARGET_NOT_FOUND: Final = "TargetNotFound"
 _BATCH_SIZE_FLAG: Final = "--max-num-seqs"
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedVariant:
-    """A VariantAutoscaling with everything that it refers to; `pods` are those of its Deployment, by name."""
+    """A VariantAutoscaling with everything that it refers to; `pods` are those of its workload, by name."""
 
     resource: VariantAutoscaling
-    deployment: Deployment
+    target: ScaledWorkload
     service_class: str
     pods: Sequence[Pod] = ()
 
@@ -72,19 +74,19 @@ def resolve_variants(view: ClusterView, catalogue: Catalogue) -> Resolution:
         if resource.metadata.deleting:
             continue
         try:
-            deployment = _target(resource, view)
+            target = _target(resource, view)
             service_class, warning = _service_class(resource, catalogue)
-            _refuse_shared_target(deployment, driven_by[deployment.metadata.key], key)
+            _refuse_shared_target(target, driven_by[target.key], key)
         except UnresolvableError as error:
             problems.append(variant_problem(key, error.reason, str(error)))
             continue
-        resolved[key] = ResolvedVariant(resource, deployment, service_class)
+        resolved[key] = ResolvedVariant(resource, target, service_class)
         warnings = [*resource.spec.malformed_profiles, *([warning] if warning else [])]
         problems.extend(variant_problem(key, INVALID, message) for message in warnings)
     pods = _pods_by_variant(resolved.values(), view.pods.values())
     return Resolution(
         variants=[
-            ResolvedVariant(v.resource, v.deployment, v.service_class, pods.get(key, ()))
+            ResolvedVariant(v.resource, v.target, v.service_class, pods.get(key, ()))
             for key, v in resolved.items()
         ],
         problems=problems,
@@ -95,7 +97,7 @@ def variant_of(
     resolved: ResolvedVariant, measured: MeasuredLoad, catalogue: Catalogue, view: ClusterView
 ) -> Variant:
     """The contract's Variant. Raises UnresolvableError when a value is beyond what the contract admits."""
-    spec, deployment = resolved.resource.spec, resolved.deployment
+    spec, target = resolved.resource.spec, resolved.target
     try:
         return Variant(
             namespace=resolved.key[0],
@@ -105,7 +107,7 @@ def variant_of(
             keep_accelerator=spec.keep_accelerator,
             min_replicas=spec.min_replicas,
             max_replicas=spec.max_replicas,
-            max_batch_size=_batch_size(deployment),
+            max_batch_size=_batch_size(target),
             startup_seconds=measured.startup_seconds,
             cost_per_replica_hour=spec.variant_cost,
             scale_target=ScaleTarget(
@@ -125,8 +127,8 @@ def variant_of(
             ],
             current=CurrentAllocation(
                 accelerator=_accelerator(resolved, catalogue, view),
-                replicas=deployment.replicas,
-                ready_replicas=sum(pod.ready and not pod.metadata.deleting for pod in resolved.pods),
+                replicas=target.replicas,
+                ready_replicas=target.ready_replicas(resolved.pods),
             ),
             load=measured.load,
             observed=measured.observed,
@@ -137,28 +139,30 @@ def variant_of(
         raise UnresolvableError(INVALID, f"{field}: {first['msg']}, is {first['input']!r:.80}") from error
 
 
-def _target(resource: VariantAutoscaling, view: ClusterView) -> Deployment:
+def _target(resource: VariantAutoscaling, view: ClusterView) -> ScaledWorkload:
     reference = resource.spec.scale_target_ref
-    if reference.kind != DEPLOYMENTS.kind or reference.api_version != DEPLOYMENTS.api_version:
+    kind = kind_of(reference)
+    if kind is None:
+        known = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in PARSERS)
         raise UnresolvableError(
             INVALID,
-            f"spec.scaleTargetRef is a {reference.api_version} {reference.kind}: "
-            "only Deployments (apps/v1) are scaled",
+            f"spec.scaleTargetRef is a {reference.kind} ({reference.api_version}), whose pods are not known: "
+            f"name one of {known}",
         )
-    key = (resource.metadata.namespace, reference.name)
-    deployment = view.deployments.get(key)
-    if deployment is not None:
-        return deployment
-    fault = view.malformed.get("Deployment", {}).get(key)
+    namespace, name = resource.metadata.namespace, reference.name
+    found = view.workloads.get((kind, namespace, name))
+    if found is not None:
+        return found
+    fault = view.malformed.get(kind, {}).get((namespace, name)) or view.unread.get(kind)
     raise UnresolvableError(
-        "TargetNotFound",
-        f"Deployment {key[0]}/{key[1]} cannot be read: {fault}"
+        TARGET_NOT_FOUND,
+        f"{kind} {namespace}/{name} cannot be read: {fault}"
         if fault
-        else f"there is no Deployment {key[0]}/{key[1]}: create it, or name it in spec.scaleTargetRef",
+        else f"there is no {kind} {namespace}/{name}: create it, or name it in spec.scaleTargetRef",
     )
 
 
-def _drivers(variants: Iterable[VariantAutoscaling]) -> Mapping[Key, Key]:
+def _drivers(variants: Iterable[VariantAutoscaling]) -> Mapping[WorkloadKey, Key]:
     """Which variant scales each target: of several the one with its name, else the oldest.
 
     So a variant that is new, or newly pointed at a target, never takes it from the one that scales it.
@@ -169,19 +173,20 @@ def _drivers(variants: Iterable[VariantAutoscaling]) -> Mapping[Key, Key]:
         foreign = variant.spec.scale_target_ref.name != variant.metadata.name
         return foreign, created.timestamp() if created else math.inf, variant.metadata.key
 
-    drivers: dict[Key, Key] = {}
+    drivers: dict[WorkloadKey, Key] = {}
     for variant in sorted(variants, key=precedence):
         if not variant.metadata.deleting:
-            target = variant.metadata.namespace, variant.spec.scale_target_ref.name
+            reference = variant.spec.scale_target_ref
+            target = reference.kind, variant.metadata.namespace, reference.name
             drivers.setdefault(target, variant.metadata.key)
     return drivers
 
 
-def _refuse_shared_target(deployment: Deployment, first: Key, key: Key) -> None:
+def _refuse_shared_target(target: ScaledWorkload, first: Key, key: Key) -> None:
     if first != key:
         raise UnresolvableError(
             INVALID,
-            f"Deployment {deployment.metadata.name} is already scaled by {first[1]}: delete one of the two",
+            f"{target.kind} {target.metadata.name} is already scaled by {first[1]}: delete one of the two",
         )
 
 
@@ -213,8 +218,8 @@ def _service_class(resource: VariantAutoscaling, catalogue: Catalogue) -> tuple[
 
 
 def _pods_by_variant(variants: Iterable[ResolvedVariant], pods: Iterable[Pod]) -> Mapping[Key, Sequence[Pod]]:
-    """Pods selected by each variant's Deployment; one selected by several goes to the one that owns it."""
-    index = SelectorIndex((v.deployment.metadata.namespace, v.deployment.match_labels, v) for v in variants)
+    """Pods selected by each variant's workload; one selected by several goes to the one that owns it."""
+    index = SelectorIndex((v.target.metadata.namespace, v.target.selector.match_labels, v) for v in variants)
     found: dict[Key, list[Pod]] = defaultdict(list)
     for pod in pods:
         if pod.terminal:
@@ -223,17 +228,12 @@ def _pods_by_variant(variants: Iterable[ResolvedVariant], pods: Iterable[Pod]) -
         selecting = [
             variant
             for variant in index.candidates(pod.metadata.namespace, labels)
-            if variant.deployment.selector.matches(labels)
+            if variant.target.selector.matches(labels)
         ]
         if selecting:
-            owner = min(selecting, key=lambda v: (not _owns(v.deployment, pod), v.key))
+            owner = min(selecting, key=lambda v: (not v.target.owns(pod), v.key))
             found[owner.key].append(pod)
     return {key: sorted(group, key=lambda pod: pod.metadata.name) for key, group in found.items()}
-
-
-def _owns(deployment: Deployment, pod: Pod) -> bool:
-    """Whether the pod's ReplicaSet has the name that a Deployment gives to its own: NAME-HASH."""
-    return pod.owner is not None and pod.owner.name.rpartition("-")[0] == deployment.metadata.name
 
 
 def _accelerator(resolved: ResolvedVariant, catalogue: Catalogue, view: ClusterView) -> str | None:
@@ -253,7 +253,7 @@ def _accelerator(resolved: ResolvedVariant, catalogue: Catalogue, view: ClusterV
     return names.pop() if len(names) == 1 else None
 
 
-def _batch_size(deployment: Deployment) -> int | None:
+def _batch_size(target: ScaledWorkload) -> int | None:
     """The batch size that vLLM was started with, when its command line says it."""
-    text = argument(deployment.template.containers, _BATCH_SIZE_FLAG)
+    text = argument(target.containers, _BATCH_SIZE_FLAG)
     return int(text) if text and text.isdecimal() and 0 < int(text) <= MAX_BATCH_SIZE else None

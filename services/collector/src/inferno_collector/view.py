@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inferno_collector.inventory.claims import ResourceClaim, ResourceSlice
-from inferno_collector.inventory.placement import Tolerations
-from inferno_shared.kubernetes import ConfigMap, Deployment, Node, Pod, Service, VariantAutoscaling
+from inferno_collector.workloads import ScaledWorkload, WorkloadKey
+from inferno_shared.kubernetes import ConfigMap, Node, Pod, Service, VariantAutoscaling
 
 Key = tuple[str, str]
 """(namespace, name); the namespace is "" for what is cluster-wide."""
@@ -15,14 +15,14 @@ Key = tuple[str, str]
 class ClusterView:
     """Objects by key. `malformed` has, by kind, the objects that could not be read and why.
 
-    `tolerations` are those of the pods of each Deployment. `slices` and `claims` are empty in a cluster
+    `unread` says of a kind of workload why none of it is known. `slices` and `claims` are empty in a cluster
     without dynamic resource allocation.
     """
 
     nodes: Mapping[Key, Node] = field(default_factory=dict)
     pods: Mapping[Key, Pod] = field(default_factory=dict)
-    deployments: Mapping[Key, Deployment] = field(default_factory=dict)
-    tolerations: Mapping[Key, Tolerations] = field(default_factory=dict)
+    workloads: Mapping[WorkloadKey, ScaledWorkload] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[Key, ResourceSlice] = field(default_factory=dict)
     claims: Mapping[Key, ResourceClaim] = field(default_factory=dict)
     services: Mapping[Key, Service] = field(default_factory=dict)

@@ -55,7 +55,7 @@ class NodeGate:
                 subject=f"Taint {', '.join(map(shown, taints))}",
                 reason="TaintNotToleratedByAll",
                 message=f"{listed('node', nodes)}: counted as capacity for every variant, but the pods of "
-                f"{listed('variant', excluded)} do not tolerate it: add the toleration to their Deployments",
+                f"{listed('variant', excluded)} do not tolerate it: add the toleration to their templates",
             )
 
     def _excluded_by(self, taints: tuple[Taint, ...]) -> Sequence[str]:

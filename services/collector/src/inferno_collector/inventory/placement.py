@@ -3,11 +3,11 @@
 Read from the raw objects beside the shared models: nothing but the inventory needs it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from inferno_shared.kubernetes import Deployment, Node, Pod, Taint, parse_deployment, parse_pod
+from inferno_shared.kubernetes import Node, Pod, Taint, parse_pod
 from inferno_shared.kubernetes.models.fields import entries, optional_text, section
 
 # Of Kubernetes' own: they come and go with the node's conditions, and whether it is ready or cordoned is
@@ -37,28 +37,18 @@ class Toleration:
 Tolerations = tuple[Toleration, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ScaledWorkload:
-    """A Deployment, and what its pods tolerate."""
-
-    deployment: Deployment
-    tolerations: Tolerations
-
-
-def parse_workload(raw: dict[str, Any]) -> ScaledWorkload:
-    """Read a Deployment with its pods' tolerations. Raises MalformedObjectError."""
-    at = "spec.template.spec"
-    template = section(section(raw, "spec", ""), "template", "spec")
-    tolerations = tuple(
+def parse_tolerations(template: Mapping[str, Any], at: str) -> Tolerations:
+    """What the pods of a template, found at `at`, tolerate. Raises MalformedObjectError."""
+    where = f"{at}.spec"
+    return tuple(
         Toleration(
-            key=optional_text(entry, "key", f"{at}.tolerations[{index}]") or "",
-            operator=optional_text(entry, "operator", f"{at}.tolerations[{index}]") or "Equal",
-            value=optional_text(entry, "value", f"{at}.tolerations[{index}]") or "",
-            effect=optional_text(entry, "effect", f"{at}.tolerations[{index}]") or "",
+            key=optional_text(entry, "key", f"{where}.tolerations[{index}]") or "",
+            operator=optional_text(entry, "operator", f"{where}.tolerations[{index}]") or "Equal",
+            value=optional_text(entry, "value", f"{where}.tolerations[{index}]") or "",
+            effect=optional_text(entry, "effect", f"{where}.tolerations[{index}]") or "",
         )
-        for index, entry in enumerate(entries(section(template, "spec", "spec.template"), "tolerations", at))
+        for index, entry in enumerate(entries(section(template, "spec", at), "tolerations", where))
     )
-    return ScaledWorkload(parse_deployment(raw), tolerations)
 
 
 def parse_placed_pod(raw: dict[str, Any]) -> Pod:
