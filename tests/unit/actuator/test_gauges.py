@@ -8,6 +8,7 @@ from inferno_actuator import metric_names
 from inferno_actuator.gauges import Gauges, Shown
 from inferno_actuator.metric_names import MetricName
 from inferno_actuator.triggers import Trigger
+from inferno_shared.contracts import Certificate, Demand, Stage
 from unit.actuator.world import SEED_KEY, World, a_plan, an_allocation
 
 SEED_LABELS = {"variant_name": SEED_KEY[1], "namespace": SEED_KEY[0], "accelerator_type": "H100"}
@@ -83,3 +84,39 @@ def test_a_plan_without_limits_exports_no_limit() -> None:
     world.gauges.show(shown)
     assert world.series("inferno_gpus_limit") == []
     assert len(world.series("inferno_gpus_used")) == 1
+
+
+async def test_words_about_a_variant_stand_beside_its_numbers() -> None:
+    world = World()
+    await world.loop.run_once(Trigger.START)
+    identity = {"variant_name": SEED_KEY[1], "namespace": SEED_KEY[0]}
+    info = {**identity, "model_name": "Qwen/Qwen3-0.6B", "service_class": "Premium"}
+    assert world.value("inferno_variant_info", **info) == 1
+    assert world.value("inferno_variant_decision", **identity, reason="SloBinds") == 1
+    measured = {**identity, "type": "MetricsAvailable", "reason": "MetricsFound"}
+    assert world.value("inferno_variant_condition", **measured) == 1
+    assert world.value("inferno_ready_replicas", **SEED_LABELS) == 1
+    assert world.value("inferno_arrivals_requests_per_second", **SEED_LABELS) == 0.625
+
+
+async def test_a_demand_and_what_is_served_of_it_are_rates_per_second() -> None:
+    world = World()
+    demand = Demand(
+        namespace="a", model="m", service_class="Premium", priority=1, rate_rpm=60.0, served_rpm=30.0
+    )
+    unknown = demand.model_copy(update={"model": "other", "rate_rpm": None, "served_rpm": None})
+    world.gauges.show(Shown(demands=(demand, unknown), planned_at=1_000.0))
+    labels = {"namespace": "a", "model_name": "m", "service_class": "Premium", "priority": "1"}
+    assert world.value("inferno_demand_requests_per_second", **labels) == 1
+    assert world.value("inferno_served_requests_per_second", **labels) == 0.5
+    assert len(world.series("inferno_demand_requests_per_second")) == 1
+
+
+async def test_a_plan_says_how_good_it_is_proven_to_be() -> None:
+    world = World()
+    cost = Stage(objective="cost", value=101.0, bound=100.0, gap=0.01, status="feasible")
+    certificate = Certificate(status="feasible", verified=True, stages=[cost])
+    world.gauges.show(Shown(certificate=certificate, planned_at=1_000.0))
+    assert world.value("inferno_plan_status", status="feasible") == 1
+    assert world.value("inferno_plan_status", status="optimal") == 0
+    assert world.value("inferno_plan_gap_ratio", objective="cost") == 0.01

@@ -17,9 +17,10 @@ from fastapi.responses import JSONResponse
 
 from inferno_actuator.clock import Clock
 from inferno_actuator.conditions import timestamp
-from inferno_actuator.gauges import Gauges, Sample
+from inferno_actuator.gauges import Gauges
 from inferno_actuator.label_selector import LabelSelector, LabelSelectorError, parse_label_selector
 from inferno_actuator.metric_names import CURRENT, DESIRED, NAMESPACE, RATIO
+from inferno_actuator.variant_series import Sample
 
 GROUP: Final = "external.metrics.k8s.io"
 VERSION: Final = "v1beta1"

@@ -20,8 +20,11 @@ from inferno_actuator.clock import Clock
 from inferno_actuator.decisions import Decision, Direction
 from inferno_actuator.known import Key
 from inferno_actuator.metric_names import (
-    ACCELERATOR,
+    ARRIVALS,
+    CONDITION,
     CURRENT,
+    DECISION,
+    DEMAND,
     DESIRED,
     DEVICE,
     DIRECTION,
@@ -32,42 +35,61 @@ from inferno_actuator.metric_names import (
     HELD,
     INFEASIBLE,
     LEADER,
+    MAXIMUM,
     NAMESPACE,
+    OBSERVED_ITL,
+    OBSERVED_TTFT,
     PLAN_AGE,
     PLAN_COST,
+    PLAN_GAP,
     PLAN_MAX_AGE,
+    PLAN_STATUS,
     PLANNED,
     PREDICTED_ITL,
     PREDICTED_TTFT,
     PROBLEMS,
     RAIL,
     RATIO,
+    READY,
     REASON,
+    RUNNING,
     SCALINGS,
+    SERVED,
     SNAPSHOT_AGE,
     TARGET_ITL,
     TARGET_TTFT,
     VARIANT,
     VARIANT_COST,
+    VARIANT_INFO,
     VARIANTS,
+    WAITING,
     MetricName,
 )
-from inferno_actuator.modes import Mode
+from inferno_actuator.plan_series import carried, certified
 from inferno_actuator.ruling import Rail
-from inferno_shared.contracts import DeviceCapacity, PlanReason, SloTarget, Totals
-
-_MS_PER_SECOND: Final = 1_000.0
+from inferno_actuator.variant_series import Sample, series_of
+from inferno_shared.contracts import Certificate, Demand, DeviceCapacity, PlanReason, SloTarget, Totals
 
 _VARIANT_METRICS: Final = (
     DESIRED,
     CURRENT,
+    READY,
+    MAXIMUM,
     PLANNED,
     RATIO,
     PREDICTED_ITL,
     PREDICTED_TTFT,
+    OBSERVED_ITL,
+    OBSERVED_TTFT,
     TARGET_ITL,
     TARGET_TTFT,
+    ARRIVALS,
+    RUNNING,
+    WAITING,
     VARIANT_COST,
+    VARIANT_INFO,
+    CONDITION,
+    DECISION,
 )
 _PLAN_METRICS: Final = (
     LEADER,
@@ -82,6 +104,10 @@ _PLAN_METRICS: Final = (
     PLAN_COST,
     GPUS_USED,
     GPUS_LIMIT,
+    DEMAND,
+    SERVED,
+    PLAN_STATUS,
+    PLAN_GAP,
 )
 
 ScalingKey = tuple[Key, Direction, str]
@@ -109,6 +135,8 @@ class Shown:
     guardings: Mapping[GuardingKey, int] = field(default_factory=dict)
     capacity: tuple[DeviceCapacity, ...] = ()
     totals: Totals | None = None
+    demands: tuple[Demand, ...] = ()
+    certificate: Certificate | None = None
     problems: Mapping[str, int] = field(default_factory=dict)
     planned_at: float | None = None
     snapshot_taken_at: datetime | None = None
@@ -117,15 +145,6 @@ class Shown:
     def is_fresh(self, planned_at: float | None, now: float) -> bool:
         """Whether a plan of that time may still be exported."""
         return planned_at is not None and now - planned_at <= self.max_age_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of one metric; `planned_at` is the monotonic time of the plan that it comes from."""
-
-    labels: Mapping[str, str]
-    value: float
-    planned_at: float | None = None
 
 
 def count_scalings(
@@ -154,46 +173,13 @@ def count_guardings(
 
 
 def variant_samples(shown: Shown) -> Mapping[MetricName, list[Sample]]:
-    """The samples of every metric that has one series per variant."""
+    """The samples of every metric about variants."""
     samples: dict[MetricName, list[Sample]] = defaultdict(list)
     for decision in shown.decisions:
-        for metric, value, accelerator in _values(decision, shown.targets.get(decision.key)):
-            if value is not None and accelerator is not None:
-                sample = Sample(_labels(decision.key, accelerator), value, decision.planned_at)
-                samples[metric].append(sample)
+        target = shown.targets.get(decision.key)
+        for metric, sample in series_of(decision, target, planned_at=shown.planned_at):
+            samples[metric].append(sample)
     return samples
-
-
-def _labels(key: Key, accelerator: str) -> Mapping[str, str]:
-    namespace, name = key
-    return {VARIANT: name, NAMESPACE: namespace, ACCELERATOR: accelerator}
-
-
-def _values(
-    decision: Decision, target: SloTarget | None
-) -> Iterator[tuple[MetricName, float | None, str | None]]:
-    """(metric, value, accelerator) of one decision; None for what is not known."""
-    variant, desired, allocation = decision.variant, decision.desired, decision.allocation
-    if variant is not None:
-        yield CURRENT, variant.current.replicas, variant.current.accelerator
-    if desired is None:
-        return
-    if decision.known.mode is not Mode.OFF:
-        yield DESIRED, desired.replicas, desired.accelerator
-    yield PLANNED, decision.planned_replicas, desired.accelerator
-    if variant is not None and decision.known.mode is not Mode.OFF:
-        yield RATIO, desired.replicas / (variant.current.replicas or 1), desired.accelerator
-    if target is not None:
-        yield TARGET_ITL, _seconds(target.itl_ms), desired.accelerator
-        yield TARGET_TTFT, _seconds(target.ttft_ms), desired.accelerator
-    if allocation is not None:
-        yield PREDICTED_ITL, _seconds(allocation.predicted.itl_ms), desired.accelerator
-        yield PREDICTED_TTFT, _seconds(allocation.predicted.ttft_ms), desired.accelerator
-        yield VARIANT_COST, allocation.cost_per_hour, desired.accelerator
-
-
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else milliseconds / _MS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +270,8 @@ def _plan_samples(shown: Shown, now: float, wall_now: datetime) -> Iterator[tupl
     rails = Counter(ruling.rail for decision in shown.decisions for ruling in decision.rulings)
     yield GUARDED, [Sample({RAIL: rail}, rails[rail]) for rail in Rail]
     yield PROBLEMS, [Sample({REASON: reason}, count) for reason, count in shown.problems.items()]
+    if shown.certificate is not None:
+        yield from certified(shown.certificate)
     if not shown.is_fresh(shown.planned_at, now):
         return
     if shown.totals is not None:
@@ -291,6 +279,7 @@ def _plan_samples(shown: Shown, now: float, wall_now: datetime) -> Iterator[tupl
     yield GPUS_USED, [Sample({DEVICE: c.device}, c.used) for c in shown.capacity]
     limited = [c for c in shown.capacity if c.limit is not None]
     yield GPUS_LIMIT, [Sample({DEVICE: c.device}, float(c.limit or 0)) for c in limited]
+    yield from carried(shown.demands)
 
 
 def _family(metric: MetricName, samples: Iterable[Sample]) -> GaugeMetricFamily:

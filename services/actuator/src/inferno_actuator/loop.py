@@ -208,6 +208,8 @@ class Loop:
                 guardings=count_guardings(shown.guardings, decisions.by_key.values()),
                 capacity=tuple(plan.capacity),
                 totals=plan.totals,
+                demands=tuple(plan.demands),
+                certificate=plan.certificate,
                 problems=Counter(problem.reason for problem in reported(snapshot, plan)),
                 planned_at=now,
                 snapshot_taken_at=snapshot.taken_at,

@@ -15,10 +15,16 @@ DEVICE: Final = "device"
 STAGE: Final = "stage"
 OUTCOME: Final = "outcome"
 RESULT: Final = "result"
-
 RAIL: Final = "rail"
+MODEL: Final = "model_name"
+SERVICE_CLASS: Final = "service_class"
+PRIORITY: Final = "priority"
+TYPE: Final = "type"
+STATUS: Final = "status"
+OBJECTIVE: Final = "objective"
 
 _PER_VARIANT: Final = (VARIANT, NAMESPACE, ACCELERATOR)
+_PER_DEMAND: Final = (NAMESPACE, MODEL, SERVICE_CLASS, PRIORITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,12 @@ class MetricName:
 
 DESIRED: Final = MetricName("inferno_desired_replicas", "Replicas that the plan wants", _PER_VARIANT)
 CURRENT: Final = MetricName("inferno_current_replicas", "Replicas of the scale target now", _PER_VARIANT)
+READY: Final = MetricName("inferno_ready_replicas", "Ready replicas of the scale target now", _PER_VARIANT)
+MAXIMUM: Final = MetricName(
+    "inferno_max_replicas",
+    "Replicas that spec.maxReplicas allows at most; no series without it",
+    _PER_VARIANT,
+)
 PLANNED: Final = MetricName(
     "inferno_planned_replicas", "Replicas that the plan wants before any guard rail", _PER_VARIANT
 )
@@ -49,8 +61,42 @@ PREDICTED_ITL: Final = MetricName(
 PREDICTED_TTFT: Final = MetricName(
     "inferno_predicted_ttft_seconds", "Time to first token that the plan predicts", _PER_VARIANT
 )
+OBSERVED_ITL: Final = MetricName(
+    "inferno_observed_itl_seconds", "Mean inter-token latency that the servers measured", _PER_VARIANT
+)
+OBSERVED_TTFT: Final = MetricName(
+    "inferno_observed_ttft_seconds", "Mean time to first token that the servers measured", _PER_VARIANT
+)
 TARGET_ITL: Final = MetricName("inferno_target_itl_seconds", "Inter-token latency promised", _PER_VARIANT)
 TARGET_TTFT: Final = MetricName("inferno_target_ttft_seconds", "Time to first token promised", _PER_VARIANT)
+ARRIVALS: Final = MetricName(
+    "inferno_arrivals_requests_per_second", "Requests that arrive, as the plan saw them", _PER_VARIANT
+)
+RUNNING: Final = MetricName("inferno_running_requests", "Requests in the servers' batches", _PER_VARIANT)
+WAITING: Final = MetricName("inferno_waiting_requests", "Requests in the servers' queues", _PER_VARIANT)
+DEMAND: Final = MetricName(
+    "inferno_demand_requests_per_second",
+    "Load of one model and service class; no series while it is unknown",
+    _PER_DEMAND,
+)
+SERVED: Final = MetricName(
+    "inferno_served_requests_per_second",
+    "Part of the demand that the plan serves within its SLO",
+    _PER_DEMAND,
+)
+VARIANT_INFO: Final = MetricName(
+    "inferno_variant_info",
+    "1; the model and the service class of a variant",
+    (VARIANT, NAMESPACE, MODEL, SERVICE_CLASS),
+)
+CONDITION: Final = MetricName(
+    "inferno_variant_condition",
+    "1 when the condition of the VariantAutoscaling is True, 0 when it is False",
+    (VARIANT, NAMESPACE, TYPE, REASON),
+)
+DECISION: Final = MetricName(
+    "inferno_variant_decision", "1; why the variant has its desired replicas", (VARIANT, NAMESPACE, REASON)
+)
 VARIANT_COST: Final = MetricName(
     "inferno_variant_cost_cents_per_hour", "Cost of the desired replicas of one variant", _PER_VARIANT
 )
@@ -71,6 +117,12 @@ GUARDINGS: Final = MetricName(
 SNAPSHOT_AGE: Final = MetricName("inferno_snapshot_age_seconds", "Age of the snapshot behind the last plan")
 PLAN_AGE: Final = MetricName("inferno_plan_age_seconds", "Age of the last plan")
 PLAN_MAX_AGE: Final = MetricName("inferno_plan_max_age_seconds", "Age at which desired series disappear")
+PLAN_STATUS: Final = MetricName(
+    "inferno_plan_status", "1 for how good the last plan is proven to be, 0 for the others", (STATUS,)
+)
+PLAN_GAP: Final = MetricName(
+    "inferno_plan_gap_ratio", "How much better an objective of the last plan could be at most", (OBJECTIVE,)
+)
 PROBLEMS: Final = MetricName(
     "inferno_problems", "Problems that collector and optimizer reported, by reason", (REASON,)
 )
