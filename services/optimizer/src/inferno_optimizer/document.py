@@ -219,9 +219,8 @@ def _capacity(
 def _one_more(device: str, growth: Growth) -> OneMore:
     return OneMore(
         units=growth.units,
-        serves_rpm=_rounded(growth.serves_rpm),
+        serves_rpm=_rounded(sum(growth.serves_rpm.values())),
         saves_cents_per_hour=_rounded(growth.saves_cents_per_hour),
-        proven=growth.proven,
         message=growth_sentence(device, growth),
     )
 

@@ -14,7 +14,7 @@ from inferno_optimizer.decisions import decisions_of, held_decisions
 from inferno_optimizer.demands import Demands, Held, demands_of
 from inferno_optimizer.devices import keeping, locked_of, nodes_of
 from inferno_optimizer.document import Findings, document
-from inferno_optimizer.explain import SHARE_OF_TIME, growth_of, wishes_of
+from inferno_optimizer.explain import SHARE_OF_TIME, growth_of, questions_of, wishes_of
 from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
 
 
@@ -38,7 +38,8 @@ def make_plan(
     locked = list(locked_of(candidates.groups))
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes, locked)
     problem = problem_of(candidates.groups, snapshot.accelerators, nodes, kept, policy)
-    kept_seconds = seconds * SHARE_OF_TIME if policy.one_more_unit and nodes is not None else 0.0
+    questions = questions_of(problem, asked=policy.one_more_unit)
+    kept_seconds = seconds * SHARE_OF_TIME if questions else 0.0
     chosen = choose(problem, seconds - kept_seconds, interrupter)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
@@ -51,7 +52,7 @@ def make_plan(
         problems=candidates.problems,
         verified=True,
         wishes=wishes_of(chosen),
-        growth=growth_of(chosen, candidates.groups, kept_seconds, interrupter) if kept_seconds else {},
+        growth=growth_of(questions, chosen.solution, candidates.groups, kept_seconds, interrupter),
     )
     plan = document(snapshot, findings)
     violations = audit(snapshot, plan)

@@ -79,14 +79,11 @@ class OneMore(WireModel):
     """What more units of a scarce device would change, found by solving again with them."""
 
     units: int = Field(
-        description="Units added: 1 to a node that has the device; a new node of the fewest that a replica"
-        " takes, where 1 changes nothing"
+        description="Units added: 1 to a node where it helps most; where that changes nothing, a new node of"
+        " the fewest that a replica takes"
     )
-    serves_rpm: float = Field(
-        description="Requests/min that would be served in addition, all demands together"
-    )
+    serves_rpm: float = Field(description="Requests/min served in addition, all demands together")
     saves_cents_per_hour: float = Field(description="Below 0: what serving more would cost")
-    proven: bool = Field(description="Whether both plans are proven optimal")
     message: str
 
 
@@ -97,7 +94,7 @@ class DeviceCapacity(WireModel):
     limit: int | None = Field(description="null when unlimited and no inventory was given")
     used: int
     one_more: OneMore | None = Field(
-        None, description="null unless policy.one_more_unit asks for it and the device is scarce"
+        None, description="null where the device is not scarce, or it was not found out: policy.one_more_unit"
     )
 
 

@@ -61,10 +61,10 @@ class Policy(WireModel):
         1.0, description="Demand is sized times this factor"
     )
     time_limit_seconds: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="Solver's budget")
-    one_more_unit: bool = Field(
-        False,
-        description="Say what one more unit of each scarce device would save or serve, by solving again: "
-        "takes up to a quarter of the budget",
+    one_more_unit: bool | None = Field(
+        None,
+        description="Find out what one more unit of each scarce device would save or serve, by solving again:"
+        " null where at most 10 variants compete for it; true: up to 500; takes up to a quarter of the budget",
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from ortools.math_opt.python import mathopt
 
 from inferno_optimizer.allocation import Candidate, Core, Demand, Problem, Rationing, solve, verify
+from inferno_optimizer.allocation.alone import best_alone
 from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools
 
 DEVICES = ("A", "B", "C", "D")
@@ -106,6 +107,15 @@ def test_no_time_at_all_still_leaves_a_plan_and_says_what_it_is_worth(rationing:
     assert verify(problem, solution) == []
     assert {stage.status for stage in solution.stages} & {"feasible", "fallback"}
     assert all(stage.gap is None or stage.gap >= 0 for stage in solution.stages)
+
+
+def test_a_demand_of_thousands_of_variants_is_not_enumerated() -> None:
+    """Counting its combinations ends as soon as there are too many: to count them all takes hours."""
+    variants = tuple(
+        a_demand(f"v{n}", 1e4, a_candidate("G", rate=1.0), minimum=1).variants[0] for n in range(5_000)
+    )
+    demand = Demand(("ns", "m", "c"), 1, 1e4, variants)
+    assert best_alone(demand, {variant.key: place for place, variant in enumerate(variants)}) is None
 
 
 def test_demands_that_share_no_scarce_device_are_solved_apart() -> None:

@@ -6,6 +6,7 @@ The seed's profile takes 14.3089 requests/min per replica, so 25 requests/min ta
 import pytest
 
 from builders import H100_DEVICE, SEED_ACCELERATORS, a_node, a_profile, a_snapshot, a_variant
+from inferno_optimizer.explain import Growth, growth_sentence
 from inferno_optimizer.plan import make_plan
 from inferno_shared.contracts import (
     Accelerator,
@@ -76,7 +77,7 @@ def test_a_variant_that_got_too_few_replicas_is_told_what_they_cost_and_what_one
     assert f"within the SLO, {100 - rate_rpm:.6g} are not." in told
     assert f"{H100_DEVICE} has 4 units, of which 3 by llm-d-sim/premium (priority 1) are used." in told
     more = one_more(plan, H100_DEVICE)
-    assert (more.units, more.saves_cents_per_hour, more.proven) == (1, -50, True)
+    assert (more.units, more.saves_cents_per_hour) == (1, -50)
     assert more.serves_rpm == pytest.approx(rate_rpm, rel=1e-6)
     assert more.message == (
         f"One more unit of {H100_DEVICE} would serve {rate_rpm:.6g} requests/min more for 50 cents/h."
@@ -108,6 +109,41 @@ def test_where_one_unit_serves_nothing_a_node_for_one_replica_is_tried() -> None
     more = one_more(world(variant, h100=5), H100_DEVICE)
     assert (more.units, more.serves_rpm) == (4, pytest.approx(14.308867, rel=1e-4))
     assert "would change nothing, a new node with 4 of them would serve 14.3089" in more.message
+
+
+def test_one_unit_comes_to_the_node_where_it_completes_a_replica() -> None:
+    """5 and 3 units hold one replica of 4; the node of 3 holds another with one unit more, that of 5 none."""
+    nodes = [a_node("five", allocatable=5), a_node("three", allocatable=3)]
+    variant = a_variant(profiles=[a_profile(acc_count=4)])
+    more = one_more(make_plan(a_snapshot(variants=[variant], inventory=nodes, policy=EXPLAINED)), H100_DEVICE)
+    assert (more.units, more.serves_rpm) == (1, pytest.approx(14.308867, rel=1e-4))
+
+
+def test_many_competitors_are_asked_about_only_on_request() -> None:
+    """Each of twelve wants two units. Of three on four, two get one: a second serves 25 - 14.3089 more."""
+    crowd = [mobile(f"v{n:02}").model_copy(update={"keep_accelerator": False}) for n in range(12)]
+    unasked = EXPLAINED.model_copy(update={"one_more_unit": None})
+    assert [c.one_more for c in world(*crowd, h100=6, a100=4, policy=unasked).capacity] == [None, None]
+    assert all(c.one_more for c in world(*crowd, h100=6, a100=4).capacity)
+    few = world(*crowd[:3], h100=2, a100=2, policy=unasked)
+    assert (
+        "One more unit of NVIDIA-A100-PCIE-80GB would serve 10.6911 requests/min more"
+        in few.allocations[2].message
+    )
+
+
+def test_what_changes_is_told_by_priority_where_somebody_loses() -> None:
+    said = growth_sentence("G", Growth(1, {1: 14.5, 10: -8.0}, -12.0))
+    assert said == (
+        "One more unit of G would serve 14.5 requests/min more of priority 1"
+        " and 8 requests/min fewer of priority 10 for 12 cents/h."
+    )
+    assert growth_sentence("G", Growth(1, {1: 0.0}, -50.0, 1)) == (
+        "One more unit of G would give 1 replica more of the minimums for 50 cents/h."
+    )
+    assert growth_sentence("G", Growth(4, {1: 0.0}, 0.0)) == (
+        "One more unit of G would change nothing, nor would a new node with 4 of them."
+    )
 
 
 def test_devices_that_are_not_scarce_or_not_asked_about_have_no_price() -> None:

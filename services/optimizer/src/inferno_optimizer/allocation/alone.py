@@ -34,8 +34,8 @@ def best_alone(demand: Demand, places: Places) -> Assignments | None:
     combinations = 1
     for variant in others:
         combinations *= sum(1 for _ in _choices(variant, demand.servable_rpm))
-    if combinations > ENUMERATION_LIMIT:
-        return None
+        if combinations > ENUMERATION_LIMIT:
+            return None
     return min(
         _complete(demand, others, last),
         key=lambda found: tuple(demand_value(kind, demand, found, places) for kind in ORDER),

@@ -1,25 +1,31 @@
 """What one more unit of each scarce device would save or serve: by solving again with it.
 
 A unit is worth what the best plan with it is better than the best plan without it; no price that a linear
-relaxation puts on it says that of whole replicas. Solving again costs about as much as the plan did, so it
-is done only where it is asked for (`policy.one_more_unit`), only for the demands that compete for the device,
-and for no more than `MOST_DEVICES` devices and `MOST_COMPETING` variants.
+relaxation puts on it says that of whole replicas. Solving again costs about as much as the plan did. So it is
+done for the demands that compete for a device, where these have few variants, or where `policy.one_more_unit`
+asks for it; and told only where both plans are proven optimal: the difference of two guesses says nothing.
+
+The unit comes to a node where it completes a replica's place: with replicas of 4, to one with 3 or 7 units.
+Where it changes nothing, a new node with the units of the smallest replica is tried.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
-from inferno_optimizer.allocation import Problem, Rationing, Solution, SolverError, solve
+from inferno_optimizer.allocation import Nodes, Problem, Rationing, Solution, SolverError, solve
 from inferno_optimizer.allocation.components import components, scarce_devices
 from inferno_optimizer.candidates import SizedGroup
-from inferno_optimizer.choosing import Chosen
 from inferno_optimizer.decisions import Service
 
+FEW: Final = 10
+"""Competing variants up to which it is done without being asked for: some milliseconds per device."""
+
+MOST_COMPETING: Final = 500
 MOST_DEVICES: Final = 8
-MOST_COMPETING: Final = 1_000
 SHARE_OF_TIME: Final = 0.25
 """Part of a plan's time limit that is kept for solving again."""
 
@@ -29,71 +35,114 @@ TOGETHER: Final = (Rationing.FAIR, Rationing.FAIR_WITHIN_PRIORITY)
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What `units` more of a device change: requests/min served in all, and cents per hour saved.
+    """What `units` more of a device change.
 
-    `proven`: both plans are proven optimal; if not, the numbers are an estimate.
+    Requests/min served by priority, cents per hour saved, and replicas that bring variants to their minimums.
     """
 
     units: int
-    serves_rpm: float
+    serves_rpm: Mapping[int, float]
     saves_cents_per_hour: float
-    proven: bool
+    minimum_replicas: int = 0
 
     @property
     def nothing(self) -> bool:
         """Whether the units would be of no use."""
-        return abs(self.serves_rpm) < NOTHING and abs(self.saves_cents_per_hour) < NOTHING
+        return all(abs(change) < NOTHING for change in (*self.serves_rpm.values(), self.saves_cents_per_hour))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A scarce device, and the demands that compete for it."""
+
+    device: str
+    part: Problem
+
+    @property
+    def sizes(self) -> list[int]:
+        """Units that a replica takes, largest first."""
+        candidates = [c for v in self.part.variants() for c in v.candidates]
+        return sorted({c.units for c in candidates if c.device == self.device}, reverse=True)
+
+
+def questions_of(problem: Problem, *, asked: bool | None) -> list[Question]:
+    """What is worth solving again; `asked` is `policy.one_more_unit`. Nothing without limits."""
+    if asked is False or problem.capacity is None:
+        return []
+    most = MOST_COMPETING if asked else FEW
+    together = [problem.demands] if problem.rationing in TOGETHER else components(problem)
+    questions = []
+    for device in sorted(scarce_devices(problem)):
+        for demands in together:
+            used = {c.device for d in demands for v in d.variants for c in v.candidates}
+            if device in used and sum(len(d.variants) for d in demands) <= most:
+                questions.append(Question(device, replace(problem, demands=tuple(demands))))
+    return questions[:MOST_DEVICES]
 
 
 def growth_of(
-    chosen: Chosen,
+    questions: Sequence[Question],
+    solution: Solution,
     groups: Sequence[SizedGroup],
     time_limit_seconds: float,
     interrupter: SolveInterrupter | None = None,
 ) -> dict[str, Growth]:
-    """By device, of those that hold somebody back; nothing without limits.
+    """By device, for the questions that could be answered; `time_limit_seconds` is for all of them.
 
     Raises:
         InterruptedSolveError: the interrupter was triggered.
     """
-    problem = chosen.problem
     sized = {group.group.key: group for group in groups}
-    asked = list(_asked(problem))[:MOST_DEVICES]
     found: dict[str, Growth] = {}
-    for device, part in asked:
-        base = _Worth(part, sized, chosen.solution)
-        for units in _steps(part, device):
-            richer = _with_more(part, device, units)
-            try:
-                solution = solve(
-                    richer, time_limit_seconds=time_limit_seconds / (2 * len(asked)), interrupter=interrupter
-                )
-            except SolverError:
+    for question in questions:
+        base = _Worth(question.part, sized, solution)
+        for units, richer in _richer(question):
+            better = _solved(richer, time_limit_seconds / (2 * len(questions)), interrupter)
+            if better is None:
                 break
-            found[device] = _difference(units, base, _Worth(richer, sized, solution))
-            if not found[device].nothing:
+            found[question.device] = _difference(units, base, _Worth(richer, sized, better))
+            if not found[question.device].nothing:
                 break
-    return found
+    return found if _proven(solution) else {}
 
 
-def _asked(problem: Problem) -> Iterator[tuple[str, Problem]]:
-    """Scarce devices by name, each with the demands that compete for it, where these are not too many."""
-    together = [problem.demands] if problem.rationing in TOGETHER else components(problem)
-    for device in sorted(scarce_devices(problem)):
-        for demands in together:
-            used = {c.device for d in demands for v in d.variants for c in v.candidates}
-            if device in used and sum(len(d.variants) for d in demands) <= MOST_COMPETING:
-                yield device, replace(problem, demands=tuple(demands))
+def _solved(problem: Problem, seconds: float, interrupter: SolveInterrupter | None) -> Solution | None:
+    """A plan that is proven optimal, if it was found in time."""
+    try:
+        solution = solve(problem, time_limit_seconds=seconds, interrupter=interrupter)
+    except SolverError:
+        return None
+    return solution if _proven(solution) else None
 
 
-def _steps(part: Problem, device: str) -> list[int]:
-    """Units to try: 1, then as many as the smallest replica takes."""
-    fewest = min(c.units for v in part.variants() for c in v.candidates if c.device == device)
-    return [1] if fewest == 1 else [1, fewest]
+def _proven(solution: Solution) -> bool:
+    return all(stage.status == "optimal" for stage in solution.stages)
 
 
-def _with_more(part: Problem, device: str, units: int) -> Problem:
-    return replace(part, capacity={**(part.capacity or {}), device: part.nodes(device).plus(units)})
+def _richer(question: Question) -> Iterator[tuple[int, Problem]]:
+    """The problem with one unit more, then with a node for the smallest replica: (units, problem)."""
+    nodes = question.part.nodes(question.device)
+    grown = _grown(nodes, question.sizes)
+    if grown is not None:
+        yield 1, _with_nodes(question, grown)
+    if question.sizes[-1] > 1:
+        yield question.sizes[-1], _with_nodes(question, nodes.plus(question.sizes[-1]))
+
+
+def _grown(nodes: Nodes, sizes: Sequence[int]) -> Nodes | None:
+    """One unit more on a node where it completes the place of a replica, the largest if it can be."""
+    for size in sizes:
+        for units, count in (*nodes.free, (0, 1)):
+            if (units + 1) % size == 0:
+                others = {**dict(nodes.free), units: count - 1}
+                others[units + 1] = others.get(units + 1, 0) + 1
+                free = tuple(sorted((item for item in others.items() if min(item) > 0), reverse=True))
+                return replace(nodes, free=free)
+    return None
+
+
+def _with_nodes(question: Question, nodes: Nodes) -> Problem:
+    return replace(question.part, capacity={**(question.part.capacity or {}), question.device: nodes})
 
 
 class _Worth:
@@ -102,8 +151,9 @@ class _Worth:
     def __init__(
         self, part: Problem, sized: Mapping[tuple[str, str, str], SizedGroup], solution: Solution
     ) -> None:
-        self.proven = all(stage.status == "optimal" for stage in solution.stages)
-        self.served_rpm = self.cost_per_hour = 0.0
+        self.cost_per_hour = 0.0
+        self.missed = sum(max(0, v.minimum - solution.assignments[v.key].replicas) for v in part.variants())
+        self.served_rpm: dict[int, float] = defaultdict(float)
         for demand in part.demands:
             capacity_rpm = 0.0
             for variant in demand.variants:
@@ -111,13 +161,10 @@ class _Worth:
                     replicas = solution.replicas(variant, candidate)
                     capacity_rpm += candidate.rate_rpm * replicas
                     self.cost_per_hour += candidate.cost_per_hour * replicas
-            self.served_rpm += Service(sized[demand.key], capacity_rpm).served_rpm
+            self.served_rpm[demand.priority] += Service(sized[demand.key], capacity_rpm).served_rpm
 
 
 def _difference(units: int, before: _Worth, after: _Worth) -> Growth:
-    return Growth(
-        units=units,
-        serves_rpm=after.served_rpm - before.served_rpm,
-        saves_cents_per_hour=before.cost_per_hour - after.cost_per_hour,
-        proven=before.proven and after.proven,
-    )
+    served = {p: after.served_rpm[p] - before.served_rpm[p] for p in sorted(before.served_rpm)}
+    saved = before.cost_per_hour - after.cost_per_hour
+    return Growth(units, served, saved, before.missed - after.missed)

@@ -76,32 +76,34 @@ def dearer(decision: Decision, scarcity: Scarcity) -> Iterator[str]:
 
 def growth_sentence(device: str, growth: Growth) -> str:
     """What more units would change: one that a node gets in addition, or a new node with several."""
+    one = f"One more unit of {device} would"
     if growth.nothing:
-        what = f"{growth.units} more units of {device} on a new node" if growth.units > 1 else _one(device)
-        return f"{what} would change nothing."
-    more = _one(device)
+        also = f", nor would a new node with {growth.units} of them" if growth.units > 1 else ""
+        return f"{one} change nothing{also}."
     if growth.units > 1:
-        more = f"{more} would change nothing, a new node with {growth.units} of them"
-    said = f"{more} would {_change(growth)}."
-    return said if growth.proven else f"{said} This is an estimate: the time did not suffice for a proof."
-
-
-def _one(device: str) -> str:
-    return f"One more unit of {device}"
+        return f"{one} change nothing, a new node with {growth.units} of them would {_change(growth)}."
+    return f"{one} {_change(growth)}."
 
 
 def _change(growth: Growth) -> str:
-    serves, saves = growth.serves_rpm, growth.saves_cents_per_hour
-    if serves > NOTHING:
-        price = ""
-        if abs(saves) > NOTHING:
-            price = f" and save {saves:.6g} cents/h" if saves > 0 else f" for {-saves:.6g} cents/h"
-        return f"serve {serves:.6g} requests/min more{price}"
-    if serves < -NOTHING:
-        return f"serve those that come first better, and {-serves:.6g} requests/min less in all"
-    if saves > 0:
+    saves = growth.saves_cents_per_hour
+    changed = {p: change for p, change in growth.serves_rpm.items() if abs(change) > NOTHING}
+    if all(change > 0 for change in changed.values()):
+        serves = f"serve {sum(changed.values()):.6g} requests/min more"
+    else:
+        serves = "serve " + " and ".join(
+            f"{abs(change):.6g} requests/min {'more' if change > 0 else 'fewer'} of priority {priority}"
+            for priority, change in changed.items()
+        )
+    if abs(saves) <= NOTHING:
+        return serves
+    if not changed and saves > 0:
         return f"save {saves:.6g} cents/h"
-    return f"serve those that come first better for {-saves:.6g} cents/h"
+    if not changed and growth.minimum_replicas > 0:
+        serves = f"give {replicas_of(growth.minimum_replicas)} more of the minimums"
+    elif not changed:
+        serves = "serve more evenly"
+    return f"{serves} and save {saves:.6g} cents/h" if saves > 0 else f"{serves} for {-saves:.6g} cents/h"
 
 
 def _devices(devices: Sequence[str], decision: Decision, scarcity: Scarcity) -> Iterator[str]:
