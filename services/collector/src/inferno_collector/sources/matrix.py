@@ -34,10 +34,11 @@ Target = tuple[str, tuple[tuple[str, str], ...]]
 class Labels(dict[str, str]):
     """Labels of series, without the name; `target` is what they say of the scrape target.
 
-    `times` are those of the last series read with these labels: the next one mostly has the same.
+    `moments` are the times of the last series read with these labels, as text and as numbers: the next one
+    mostly has the same, and half of all numbers need no reading. One tuple, as threads may share it.
     """
 
-    __slots__ = ("target", "times")
+    __slots__ = ("moments", "target")
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         super().__init__(labels)
@@ -45,7 +46,7 @@ class Labels(dict[str, str]):
             (key, value) for key, value in labels.items() if key not in _OWN_LABELS and key != "instance"
         )
         self.target: Target = (labels.get("instance", ""), tuple(others))
-        self.times: Sequence[float] = ()
+        self.moments: tuple[bytes, Sequence[float]] = b"", ()
 
 
 class LabelBook:
@@ -150,16 +151,19 @@ class _CompactReader:
             raise ValueError("a name with an escape")
         found = self._book.labels(rest)
         numbers = samples[: -len(_END)].translate(None, _PUNCTUATION).split(b",")
-        times, values = array("d", map(float, numbers[::2])), [*map(float, numbers[1::2])]
-        if times != found.times:  # else they are shared: series of one target have the same
+        values = [*map(float, numbers[1::2])]
+        text = b",".join(numbers[::2])
+        known, times = found.moments
+        if text != known:
+            times = array("d", map(float, numbers[::2]))
             if not _in_order(times):
                 raise ValueError("times that are not in order")
-            found.times = times
+            found.moments = text, times
         if not len(times) == len(values) == samples.count(b"],[") + 1:
             raise ValueError("not pairs of a time and a value")
         if not isfinite(sum(values)) or min(values) < 0:
             values = [*map(cell, values)]
-        return Series(name.decode(), found, found.times, array("d", values))
+        return Series(name.decode(), found, times, array("d", values))
 
 
 def _labels(text: bytes) -> Labels:
