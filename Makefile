@@ -9,8 +9,10 @@ SERVICES := collector optimizer actuator
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-package inferno-shared --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+HELM := $(or $(wildcard bin/helm),helm)
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock clean
+.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock chart deploy undeploy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +68,18 @@ lock: $(STAMP) ## Lock every requirement with hashes again
 	@for service in $(SERVICES); do $(COMPILE) services/$$service/pyproject.toml -o requirements/$$service.txt || exit 1; done
 	@$(COMPILE) requirements/dev.in $(SERVICES:%=services/%/pyproject.toml) -o requirements/dev.txt
 	@$(COMPILE) hack/vllme/vllm_emulator/requirements.in -o hack/vllme/vllm_emulator/requirements.txt
+
+chart: $(STAMP) ## Make config/ and the golden renderings from the Helm chart; lint, kubeconform (needs Go)
+	@$(BIN)/python hack/tools/build.py helm kubeconform
+	@PYTHONPATH=hack $(BIN)/python -m chart
+	@PYTHONPATH=hack $(BIN)/python -m chart.conform
+
+# The seed's way: one image is named, the others stand beside it; settings are those of config/manager.
+deploy: ## Install into the cluster of $KUBECONFIG: make deploy IMG=registry/inferno-controller:TAG
+	@hack/chart/deploy "$(IMG)" "$(COLLECTOR_IMG)" "$(OPTIMIZER_IMG)" $(HELM_ARGS)
+
+undeploy: ## Remove what `make deploy` installed; the custom resource and its objects stay
+	@$(HELM) uninstall inferno-autoscaler --namespace inferno-autoscaler-system --ignore-not-found
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

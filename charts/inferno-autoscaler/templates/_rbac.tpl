@@ -16,7 +16,7 @@ no namespace) and `own` (this namespace).
 namespaced:
   - apiGroups: [llmd.ai]
     resources: [variantautoscalings]
-    verbs: [get, list, watch{{ if .Values.actuator.deleteWithTarget }}, patch{{ end }}]
+    verbs: [get, list, watch]
   - apiGroups: [llmd.ai]
     resources: [variantautoscalings/status]
     verbs: [patch]
@@ -27,7 +27,17 @@ namespaced:
   - apiGroups: [""]
     resources: [events]
     verbs: [create, patch]
-  {{- if or .Values.actuator.directScaling.enabled .Values.actuator.deleteWithTarget }}
+  {{- if .Values.actuator.ownerReferences }}
+  # Owners of VariantAutoscalings: their target and their namespace. OpenShift lets only those change owners
+  # who might delete the object.
+  - apiGroups: [llmd.ai]
+    resources: [variantautoscalings]
+    verbs: [patch{{ if include "inferno.openshift" . }}, delete{{ end }}]
+  - apiGroups: [""]
+    resources: [namespaces]
+    verbs: [get]
+  {{- end }}
+  {{- if or .Values.actuator.directScaling.enabled .Values.actuator.ownerReferences }}
   {{- range .Values.actuator.directScaling.resources }}
   - apiGroups: [{{ .apiGroup | quote }}]
     resources: [{{ .resource }}/scale]

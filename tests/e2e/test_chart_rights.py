@@ -1,0 +1,158 @@
+"""The services with the rights that the chart grants, and each locked as the chart locks it."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chart.helm import RELEASE, helm
+from chart.paths import CHART
+from controlplane import ControlPlane
+from controlplane.audit import read_uses
+from controlplane.probes import HOST, answers, free_ports
+from e2e.clusters import NAME, NAMESPACE, SYSTEM, install, manifest, until
+from inferno_shared.service import http_client
+
+BIN = Path(sys.executable).parent
+ACTUATOR = "inferno-autoscaler-controller-manager"
+COLLECTOR = "inferno-autoscaler-collector"
+VALUES = (
+    f"watchNamespaces={{{NAMESPACE}}}",
+    "collector.loadSource=scrape",
+    "authorization.planReaders[0].kind=ServiceAccount",
+    "authorization.planReaders[0].name=reader",
+    f"authorization.planReaders[0].namespace={SYSTEM}",
+    "authorization.invokers[0].kind=ServiceAccount",
+    "authorization.invokers[0].name=reader",
+    f"authorization.invokers[0].namespace={SYSTEM}",
+)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """The three services, and how to reach them."""
+
+    real: ControlPlane
+    folder: Path
+    collector: str
+    optimizer: str
+    actuator: str
+
+    def token(self, account: str) -> Path:
+        file = self.folder / f"{account}.token"
+        asked = ("create", "token", account, "-n", SYSTEM, "--audience=inferno-autoscaler")
+        file.write_text(self.real.kubectl(*asked))
+        return file
+
+    async def ask(self, method: str, url: str, path: str, account: str | None = None) -> httpx.Response:
+        token = self.token(account) if account else None
+        async with http_client(
+            base_url=url, timeout_seconds=20, ca_file=self.real.authority, token_file=token
+        ) as client:
+            return await client.request(method, path)
+
+
+@pytest.fixture
+def locked(real: ControlPlane, tmp_path: Path) -> Iterator[Locked]:
+    settings = [word for value in VALUES for word in ("--set", value)]
+    place = ("--namespace", SYSTEM, "--kubeconfig", real.kubeconfig)
+    install(real, SYSTEM, NAMESPACE)
+    helm("install", RELEASE, CHART, *place, *settings, "--set", "actuator.replicas=0")
+    real.kubectl("create", "serviceaccount", "reader", "-n", SYSTEM)
+    for name in ("acc-servclass-configmap.yaml", "vllm-va.yaml"):
+        real.kubectl("apply", "-f", manifest(name))
+    names = ("collector", "optimizer", "actuator")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    urls = {name: f"https://{HOST}:{port}" for name, port in ports.items()}
+    found = Locked(real, tmp_path, **urls)
+    children = [start(found, name, ports[name], variables(found, name)) for name in names]
+    try:
+        for child in children:
+            real.children.all[child].wait_until_ready()
+        yield found
+    finally:
+        for child in children:
+            real.children.stop(child)
+        helm("uninstall", RELEASE, *place)
+        real.kubectl("delete", "namespace", SYSTEM, NAMESPACE, "--wait=true")
+
+
+def variables(found: Locked, name: str) -> dict[str, str]:
+    """The environment of the chart's pods, with this machine's files in place of the mounted ones."""
+    real = found.real
+    pair = real.issue(f"chart-{name}")
+    given = {
+        "INFERNO_TLS_CERT_FILE": str(pair.certificate),
+        "INFERNO_TLS_KEY_FILE": str(pair.key),
+        "INFERNO_SERVICE_AUTHORIZATION": "kubernetes",
+        "INFERNO_METRICS_AUTHORIZATION": "kubernetes",
+    }
+    if name == "optimizer":
+        return given | {
+            "INFERNO_SERVICE_AUTHORIZATION": "certificate",
+            "INFERNO_METRICS_AUTHORIZATION": "certificate",
+            "INFERNO_TLS_CLIENT_CA_FILE": str(real.authority),
+            "INFERNO_ALLOWED_CLIENT_NAMES": "chart-actuator",
+        }
+    account = ACTUATOR if name == "actuator" else COLLECTOR
+    given |= {
+        "KUBECONFIG": str(real.account_kubeconfig(SYSTEM, account)),
+        "INFERNO_WATCH_NAMESPACES": NAMESPACE,
+    }
+    if name == "collector":
+        return given | {"INFERNO_LOAD_SOURCE": "scrape"}
+    return given | {
+        "INFERNO_COLLECTOR_URL": found.collector,
+        "INFERNO_OPTIMIZER_URL": found.optimizer,
+        "INFERNO_CLIENT_CA_FILE": str(real.authority),
+        "INFERNO_CLIENT_CERT_FILE": str(pair.certificate),
+        "INFERNO_CLIENT_KEY_FILE": str(pair.key),
+        "INFERNO_CLIENT_TOKEN_FILE": str(found.token(ACTUATOR)),
+        "INFERNO_LEADER_ELECTION": "true",
+        "INFERNO_IDENTITY": "chart-actuator",
+    }
+
+
+def start(found: Locked, name: str, port: int, given: dict[str, str]) -> str:
+    child = f"chart-{name}"
+    url = f"https://{HOST}:{port}/healthz"
+    command = [BIN / f"inferno-{name}", "--host", HOST, "--port", port]
+    ready = answers(url, authority=found.real.authority)
+    found.real.children.start(child, command, ready=ready, variables=given)
+    return child
+
+
+async def test_the_loop_runs_with_the_charts_rights_in_the_charts_namespaces_and_nobody_else_comes_in(
+    real: ControlPlane, locked: Locked
+) -> None:
+    def decided() -> str:
+        path = "jsonpath={.status.conditions[?(@.type=='OptimizationReady')].reason}"
+        return real.kubectl("get", "va", NAME, "-n", NAMESPACE, "-o", path)
+
+    await asyncio.to_thread(until, decided, why="a status by the actuator")
+    path = "jsonpath={.spec.holderIdentity}"
+    assert real.kubectl("get", "lease", ACTUATOR, "-n", SYSTEM, "-o", path) == "chart-actuator"
+
+    plan = await locked.ask("GET", locked.actuator, "/plan", "reader")
+    assert [it["name"] for it in plan.json()["variants"]] == [NAME]
+    assert plan.json()["last_cycle"]["outcome"] == "planned"
+    assert (await locked.ask("POST", locked.actuator, "/invoke", "reader")).status_code == 200
+
+    refused = [
+        await locked.ask("GET", locked.actuator, "/plan"),
+        await locked.ask("GET", locked.actuator, "/plan", COLLECTOR),
+        await locked.ask("GET", locked.collector, "/snapshot"),
+        await locked.ask("GET", locked.collector, "/snapshot", "reader"),
+        await locked.ask("POST", locked.optimizer, "/optimize"),
+    ]
+    assert [answer.status_code for answer in refused] == [401, 403, 401, 403, 403]
+
+    uses = {use for use in read_uses(real.core.audit_log, SYSTEM) if use.account in {ACTUATOR, COLLECTOR}}
+    assert [use for use in uses if not use.allowed] == []
+    assert any(use.resource == "variantautoscalings/status" for use in uses)
+    elsewhere = {use.namespace for use in uses} - {"", SYSTEM, NAMESPACE}
+    assert elsewhere == set()
