@@ -94,6 +94,19 @@ def test_a_claim_holds_its_devices_for_others_unless_our_pod_uses_it() -> None:
     assert counts(published(devices, claims=claims)) == [("n1", NAMED, 4, 2)]
 
 
+def test_devices_of_our_pods_that_stay_are_told_from_those_of_pods_that_go() -> None:
+    devices = parse_resource_slice(a_slice(*(a_device(f"gpu-{n}") for n in range(3))))
+    claims = [
+        a_claim("gpu-0", pods=("stays",)),
+        a_claim("gpu-1", pods=("goes",)),
+        a_claim("gpu-2", pods=("x",)),
+    ]
+    ours = {("ns", "stays"), ("ns", "goes")}
+    found = published_devices([devices], map(parse_resource_claim, claims), ours, {("ns", "stays")})
+    resource = found.offers["n1"][0].resource
+    assert (found.held["n1"][resource], found.staying["n1"][resource]) == (1, 1)
+
+
 def test_only_the_newest_complete_generation_of_a_pool_counts() -> None:
     old, new = a_slice(a_device("gpu-0"), a_device("gpu-1")), a_slice(a_device("gpu-0"), generation=2)
     assert counts(published(old, new)) == [("n1", NAMED, 1, 0)]

@@ -62,6 +62,40 @@ def test_a_node_that_takes_no_pods_counts_nothing_and_is_reported(node: dict[str
     assert [(p.subject, p.reason) for p in inventory.problems] == [("Node n1", reason)]
 
 
+@pytest.mark.parametrize(
+    ("node", "allocatable"),
+    [
+        (a_node_json(unschedulable=True), 2),
+        (a_node_json(taints=["maintenance=:NoSchedule"]), 2),
+        (a_node_json(ready=False), 1),
+        (a_node_json(), 8),
+    ],
+)
+def test_what_our_pods_hold_on_a_node_that_takes_no_others_still_counts(
+    node: dict[str, Any], allocatable: int
+) -> None:
+    """A drain must not look like capacity that was never there; a lost node is lost with its dead pods."""
+    going = a_pod_json("going")
+    going["metadata"]["deletionTimestamp"] = "2025-09-04T18:37:23Z"
+    pods = (a_pod_json("serving"), a_pod_json("starting", ready_at=None), going)
+    inventory = taken(
+        node, pods=pods, managed=("serving", "starting", "going"), tolerations={"llm-d-sim/v": ()}
+    )
+    assert counts(inventory) == [("n1", H100_DEVICE, allocatable, 0)]
+
+
+def test_what_others_hold_on_a_closed_node_is_neither_capacity_nor_taken_from_it() -> None:
+    pods = (
+        a_pod_json("mine", gpus={"nvidia.com/gpu": "3"}),
+        a_pod_json("theirs", gpus={"nvidia.com/gpu": "2"}),
+    )
+    inventory = taken(a_node_json(unschedulable=True), pods=pods, managed=("mine",))
+    assert counts(inventory) == [("n1", H100_DEVICE, 3, 0)]
+    assert inventory.problems[0].message == (
+        "is cordoned (unschedulable): only what our pods hold there is counted"
+    )
+
+
 def test_a_closed_node_without_accelerators_is_no_news() -> None:
     assert taken(a_node_json(allocatable={"cpu": "4"}, unschedulable=True)).problems == []
 

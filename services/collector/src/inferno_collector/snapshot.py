@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from inferno_collector.catalogue import Catalogue
 from inferno_collector.configuration import Configuration
-from inferno_collector.inventory import take_inventory
+from inferno_collector.inventory import staying_pods, take_inventory
 from inferno_collector.inventory.claims import published_devices
 from inferno_collector.inventory.gate import TolerationsByVariant
 from inferno_collector.loads import MeasuredLoads, Server
@@ -74,13 +74,10 @@ def assemble(world: World, loads: MeasuredLoads, ways_in: Iterable[Problem], *, 
             problems.append(measured.problem)
     admitted = {variant.key for variant in variants}
     managed = {pod.metadata.key for v in world.resolution.variants if v.key in admitted for pod in v.pods}
-    inventory = take_inventory(
-        world.view.nodes.values(),
-        world.view.pods.values(),
-        managed,
-        _tolerations(world, admitted),
-        published_devices(world.view.slices.values(), world.view.claims.values(), managed),
-    )
+    nodes, pods = list(world.view.nodes.values()), list(world.view.pods.values())
+    staying = staying_pods(nodes, pods, managed)
+    published = published_devices(world.view.slices.values(), world.view.claims.values(), managed, staying)
+    inventory = take_inventory(nodes, pods, managed, _tolerations(world, admitted), published)
     snapshot = Snapshot(
         taken_at=datetime.fromtimestamp(now, UTC),
         policy=world.configuration.policy,

@@ -81,10 +81,15 @@ class ResourceClaim:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is offered beside the nodes' extended resources, by node; `held` by others, then by resource."""
+    """What is offered beside the nodes' extended resources, by node.
+
+    `held` are the units that others have, `staying` those of our pods that stay where they are; both by node
+    and resource.
+    """
 
     offers: Mapping[str, Sequence[Offer]] = field(default_factory=dict)
     held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    staying: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
 
 
@@ -127,16 +132,23 @@ def parse_resource_claim(raw: dict[str, Any]) -> ResourceClaim:
 
 
 def published_devices(
-    slices: Iterable[ResourceSlice], claims: Iterable[ResourceClaim], managed: Collection[PodKey]
+    slices: Iterable[ResourceSlice],
+    claims: Iterable[ResourceClaim],
+    managed: Collection[PodKey],
+    staying: Collection[PodKey] = (),
 ) -> Published:
-    """Countable devices by node. A device is held by others unless a pod of `managed` uses its claim."""
-    taken = {
-        device
-        for claim in claims
-        if not any(pod in managed for pod in claim.pods)
-        for device in claim.devices
-    }
-    found: dict[tuple[str, str, str], list[tuple[SliceDevice, bool]]] = defaultdict(list)
+    """Countable devices by node. A device is held by others unless a pod of `managed` uses its claim.
+
+    `staying` are the pods of `managed` that stay where they are, whatever becomes of their node.
+    """
+    theirs: set[DeviceId] = set()
+    ours: set[DeviceId] = set()
+    for claim in claims:
+        if not any(pod in managed for pod in claim.pods):
+            theirs.update(claim.devices)
+        elif any(pod in staying for pod in claim.pods):
+            ours.update(claim.devices)
+    found: dict[tuple[str, str, str], list[tuple[SliceDevice, DeviceId]]] = defaultdict(list)
     riddles: dict[tuple[str, str], list[str]] = defaultdict(list)
     for resource_slice in _current(slices, riddles):
         driver, node = resource_slice.driver, resource_slice.node
@@ -145,16 +157,18 @@ def published_devices(
             if why is not None or node is None:
                 riddles[driver, f"offers devices {why}"].append(resource_slice.pool)
             else:
-                held = DeviceId(driver, resource_slice.pool, device.name) in taken
-                found[node, driver, _device_name(device) or ""].append((device, held))
+                identity = DeviceId(driver, resource_slice.pool, device.name)
+                found[node, driver, _device_name(device) or ""].append((device, identity))
     offers: dict[str, list[Offer]] = defaultdict(list)
-    units: dict[str, dict[str, int]] = defaultdict(dict)
+    held: dict[str, dict[str, int]] = defaultdict(dict)
+    stay: dict[str, dict[str, int]] = defaultdict(dict)
     for (node, driver, name), devices in found.items():
-        usable = [held for device, held in devices if not device.closed]
+        usable = [identity for device, identity in devices if not device.closed]
         resource = f"{driver}/{name}"
         offers[node].append(Offer(resource, name, len(usable), devices[0][0].memory_mib))
-        units[node][resource] = sum(usable)
-    return Published(offers, units, [*_problems(riddles)])
+        held[node][resource] = sum(identity in theirs for identity in usable)
+        stay[node][resource] = sum(identity in ours for identity in usable)
+    return Published(offers, held, stay, [*_problems(riddles)])
 
 
 def _current(

@@ -1,12 +1,17 @@
 """Counts accelerators by node: what our pods may request there, less what pods of others hold.
 
 Devices that cannot be named are reported and left out: capacity is never guessed. A node that takes none of
-our pods now counts 0 and is reported; which nodes these are, `gate.py` decides.
+our pods now is reported (which nodes these are, `gate.py` decides) and counts what our pods there go on
+holding: no room for another pod, but no reason to give up one that serves. On a cordoned, tainted or leaving
+node that is every pod of ours that is not being deleted; on one that is not ready only those that still are.
+As the node is drained, or its pods are found to be dead, the count falls to 0.
+
+Example: 8 units, cordoned, 3 held by our pods and 2 by others: allocatable 3, unmanaged 0.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from inferno_collector.inventory.claims import Published
@@ -17,6 +22,7 @@ from inferno_shared.contracts import NodeInventory, Problem
 from inferno_shared.kubernetes import Node, Pod
 
 _REPORTED_ONE_BY_ONE: Final = 5
+_COUNTED_WHEN_CLOSED: Final = "only what our pods hold there is counted"
 _TWICE: Final = "offers {device} as an extended resource and by dynamic resource allocation: counted once"
 
 
@@ -43,8 +49,11 @@ def take_inventory(
     Example: a node with 8 allocatable H100 and one foreign pod that requests 2 of them: allocatable 8,
     unmanaged 2. A pod holds its units from the moment that it has a node until it has finished.
     """
+    nodes, pods = list(nodes), list(pods)
     published = published or Published()
-    held = _held_by_others(pods, managed)
+    held = _held(pod for pod in pods if pod.metadata.key not in managed)
+    staying = staying_pods(nodes, pods, managed)
+    kept = _held(pod for pod in pods if pod.metadata.key in staying)
     gate = NodeGate(tolerations or {})
     inventory: list[NodeInventory] = []
     findings = _Findings()
@@ -66,9 +75,11 @@ def take_inventory(
                 offers.append(offer)
         closed = gate.why_closed(node) if offers else None
         if closed is not None:
-            findings.add(name, closed[0], f"{closed[1]}: its accelerators are not counted")
-        units = {**held.get(name, {}), **published.held.get(name, {})}
-        inventory.extend(_entries(name, offers, units, closed=closed is not None))
+            findings.add(name, closed[0], f"{closed[1]}: {_COUNTED_WHEN_CLOSED}")
+            ours = {**kept.get(name, {}), **published.staying.get(name, {})}
+            offers = [replace(offer, count=min(offer.count, ours.get(offer.resource, 0))) for offer in offers]
+        theirs = {} if closed else {**held.get(name, {}), **published.held.get(name, {})}
+        inventory.extend(_entries(name, offers, theirs))
     problems = [
         *findings.problems(),
         *published.problems,
@@ -78,25 +89,36 @@ def take_inventory(
     return Inventory(inventory, problems)
 
 
-def _entries(
-    node: str, offers: Iterable[Offer], held: Mapping[str, int], *, closed: bool
-) -> Iterator[NodeInventory]:
+def staying_pods(
+    nodes: Iterable[Node], pods: Iterable[Pod], managed: Collection[PodKey]
+) -> Collection[PodKey]:
+    """Our pods that go on holding what they hold, though their node may take no others."""
+    ready_nodes = {node.metadata.name for node in nodes if node.ready}
+    return {
+        pod.metadata.key
+        for pod in pods
+        if pod.metadata.key in managed
+        and not pod.metadata.deleting
+        and (pod.ready or pod.node_name in ready_nodes)
+    }
+
+
+def _entries(node: str, offers: Iterable[Offer], held: Mapping[str, int]) -> Iterator[NodeInventory]:
     for offer in sorted(offers, key=lambda offer: offer.device):
-        allocatable = 0 if closed else offer.count
         yield NodeInventory(
             node=node,
             device=offer.device,
-            allocatable=allocatable,
-            unmanaged=min(held.get(offer.resource, 0), allocatable),
+            allocatable=offer.count,
+            unmanaged=min(held.get(offer.resource, 0), offer.count),
             memory_mib=offer.memory_mib,
         )
 
 
-def _held_by_others(pods: Iterable[Pod], managed: Collection[PodKey]) -> Mapping[str, Mapping[str, int]]:
-    """Units by node and resource that pods outside `managed` hold."""
+def _held(pods: Iterable[Pod]) -> Mapping[str, Mapping[str, int]]:
+    """Units by node and resource that pods hold."""
     held: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for pod in pods:
-        if not pod.requests or pod.node_name is None or pod.terminal or pod.metadata.key in managed:
+        if not pod.requests or pod.node_name is None or pod.terminal:
             continue
         for resource, count in pod.requests.items():
             held[pod.node_name][resource] += count
