@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, Request
 from typer.testing import CliRunner
 
 from builders import SEED_NAME, SEED_NAMESPACE, a_node, a_snapshot, a_variant
@@ -17,13 +18,17 @@ from inferno_actuator.doctor.prometheus import check_prometheus
 from inferno_actuator.doctor.rights import RIGHTS, judge_rights
 from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
+from inferno_actuator.reach import to_collector, to_optimizer
 from inferno_actuator.settings import ActuatorSettings
 from inferno_shared.contracts import Snapshot
 from inferno_shared.kubernetes import CONFIG_MAPS, VARIANT_AUTOSCALINGS, KubernetesClient, ScaleTargetRef
 from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
+from inferno_shared.service import ServiceSettings, create_app
 from unit.actuator.cluster_world import NAMESPACE, SETTINGS, documents, install
 from unit.actuator.test_hpas import an_hpa
 from unit.actuator.world import a_problem, answer, persisted
+from unit.shared.certificates import Authority
+from unit.shared.service.serving import serving
 
 CRD = "crd/llmd.ai_variantautoscalings.yaml"
 
@@ -79,7 +84,35 @@ def test_a_healthy_variant_is_all_ok() -> None:
             "prometheus-adapter-values",
         ),
         (about(hpas=[an_hpa()], metric=("3", "4")), "2 series match, an HPA sums them", "one actuator"),
-        (about(), "NoHpa: No HorizontalPodAutoscaler targets", "kubectl get hpa"),
+        (
+            about(),
+            "NoHpa: No HorizontalPodAutoscaler targets",
+            "kubectl apply -n llm-d-sim -f config/samples/hpa-integration.yaml",
+        ),
+        (
+            about(hpas=[an_hpa(maxReplicas=2)]),
+            "HpaMaximum",
+            """hpa vllm-deployment-hpa -n llm-d-sim --type merge -p '{"spec":{"maxReplicas":3}}'""",
+        ),
+        (
+            about(hpas=[an_hpa(metrics=[])]),
+            "HpaMisconfigured",
+            '"metric": {"name": "inferno_desired_replicas", "selector": {"matchLabels"',
+        ),
+        (
+            about(a_snapshot(variants=[a_variant(replicas=0)]), hpas=[an_hpa()]),
+            "HpaDisabled",
+            f"kubectl scale deployment {SEED_NAME} -n llm-d-sim --replicas=1",
+        ),
+        (
+            about(
+                a_snapshot(variants=[a_variant(replicas=11)]),
+                hpas=[an_hpa(maxReplicas=20)],
+                status=persisted(12),
+            ),
+            "HpaTolerance",
+            '"scaleUp":{"tolerance":"0"}',
+        ),
         (about(hpas=None), "HorizontalPodAutoscalers cannot be read", "RBAC"),
         (
             about(hpas=[an_hpa(maxReplicas=20)]),
@@ -135,12 +168,25 @@ def test_keys_of_a_config_map_are_read_as_the_loop_reads_them() -> None:
     assert "GLOBAL_OPT_INTERVAL: 'often' is not a duration" in line
 
 
-def test_a_service_monitor_must_select_the_metrics_service() -> None:
-    monitor = {"metadata": {"name": "m"}, "spec": {"selector": {"matchLabels": {"a": "b"}}}}
-    assert check_monitors([monitor], {"a": "b", "c": "d"}).level is Level.OK
-    assert check_monitors([monitor], {"a": "x"}).level is Level.FAILURE
-    assert check_monitors(None, {"a": "b"}).level is Level.WARNING
+def test_a_service_monitor_must_select_the_metrics_service_in_its_namespace_at_a_port_that_it_has() -> None:
+    (monitor,) = documents("samples/inferno-servicemon-ocp.yaml")
+    labels = {"app.kubernetes.io/name": "inferno-autoscaler", "control-plane": "controller-manager"}
+    service = {
+        "metadata": {"namespace": NAMESPACE, "labels": labels},
+        "spec": {"ports": [{"name": "https", "port": 8443}]},
+    }
+    assert check_monitors([monitor], service).level is Level.OK
+    assert check_monitors(None, service).level is Level.WARNING
     assert check_monitors([monitor], None).level is Level.WARNING
+
+    elsewhere = {**service, "metadata": {"namespace": "default", "labels": labels}}
+    assert "none selects Service" in check_monitors([monitor], elsewhere).words
+    unlabelled = {**service, "metadata": {"namespace": NAMESPACE}}
+    assert "none selects Service" in check_monitors([monitor], unlabelled).words
+    renamed = {**service, "spec": {"ports": [{"name": "metrics", "port": 8443}]}}
+    found = check_monitors([monitor], renamed)
+    assert (found.level, found.fix[:27]) == (Level.FAILURE, "kubectl edit servicemonitor")
+    assert "wants port https" in found.words
 
 
 PROMETHEUS = {"PROMETHEUS_BASE_URL": "https://thanos.test"}
@@ -270,3 +316,48 @@ def test_without_a_cluster_the_command_says_what_to_set(
     result = CliRunner().invoke(cli.app, ["doctor"])
     assert result.exit_code == 2
     assert "KUBECONFIG" in result.output
+
+
+async def test_the_commands_show_a_secured_service_what_the_actuator_would(tmp_path: Path) -> None:
+    servers, clients = Authority("servers"), Authority("clients")
+    own, shown = servers.server(tmp_path), clients.client(tmp_path, "inferno-actuator")
+    trust, token = servers.write(tmp_path / "servers.crt"), tmp_path / "token"
+    token.write_text("secret")
+    secured = ServiceSettings(
+        port=0,
+        tls_cert_file=own.certificate,
+        tls_key_file=own.key,
+        tls_client_ca_file=clients.write(tmp_path / "clients.crt"),
+        service_authorization="certificate",
+        allowed_client_names=("inferno-actuator",),
+    )
+    router = APIRouter()
+
+    @router.get("/headers")
+    async def headers(request: Request) -> dict[str, str | None]:
+        return {"authorization": request.headers.get("authorization")}
+
+    app = create_app(title="t", settings=secured, routers=[router])
+    async with serving(app) as url:
+        settings = ActuatorSettings(
+            collector_url=url,
+            optimizer_url=url,
+            client_ca_file=trust,
+            client_cert_file=shown.certificate,
+            client_key_file=shown.key,
+            client_token_file=token,
+        )
+        async with to_collector(settings, 10) as collector, to_optimizer(settings, 10) as optimizer:
+            assert (await collector.get("/headers")).json() == {"authorization": "Bearer secret"}
+            assert (await optimizer.get("/headers")).json() == {"authorization": None}
+        async with to_collector(settings, 10, skip_verify=True) as unchecked:
+            assert (await unchecked.get("/healthz")).status_code == 200
+            assert unchecked.auth is None, "a token is not shown to whoever answers"
+
+
+def test_an_option_wins_over_its_variable_and_a_missing_file_is_named(tmp_path: Path) -> None:
+    options = ["--client-token-file", str(tmp_path / "none"), "--collector-url", "collector:8081"]
+    result = CliRunner().invoke(cli.app, ["doctor", *options])
+    assert result.exit_code == 2
+    assert "INFERNO_CLIENT_TOKEN_FILE" in result.output
+    assert "INFERNO_COLLECTOR_URL" in result.output

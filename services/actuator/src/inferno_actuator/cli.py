@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from inferno_actuator.app import create_actuator_app
@@ -12,11 +11,22 @@ from inferno_actuator.clients import OptimizerClient
 from inferno_actuator.decision_log.replay import Comparison, ReplayError, read_log, table
 from inferno_actuator.decision_log.replay import replay as replay_log
 from inferno_actuator.doctor import Level, examine
+from inferno_actuator.reach import (
+    CaFile,
+    CertFile,
+    CollectorUrl,
+    KeyFile,
+    OptimizerUrl,
+    SkipVerify,
+    TokenFile,
+    to_collector,
+    to_optimizer,
+)
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
 from inferno_shared.errors import InfernoError
 from inferno_shared.kubernetes import KubernetesClient
-from inferno_shared.service import http_client, load_settings, serve
+from inferno_shared.service import load_settings, serve
 
 _EPILOG = """
 **Examples**
@@ -36,11 +46,17 @@ _REPLAY_EPILOG = """
 `inferno-actuator replay decisions.jsonl` compares every decision with the optimizer at port 8082.
 
 `inferno-actuator replay decisions.jsonl --variant llm-d-sim/my-model --all` shows the history of one variant.
+
+`inferno-actuator replay decisions.jsonl --optimizer-url https://localhost:9082 --client-cert-file me.crt
+--client-key-file me.key --client-ca-file ca.crt` asks a secured one.
 """
 _DOCTOR_EPILOG = """
 **Examples**
 
 `inferno-actuator doctor` examines the cluster of `$KUBECONFIG` from wherever it runs.
+
+`inferno-actuator doctor --collector-url https://collector:8081 --client-ca-file ca.crt --client-token-file
+token` asks a secured collector (`kubectl create token NAME --audience=inferno-autoscaler > token`).
 
 `kubectl exec deploy/inferno-autoscaler-controller-manager -n inferno-autoscaler-system --
 inferno-actuator doctor` examines it with the rights of the actuator's own account.
@@ -70,15 +86,26 @@ def serve_actuator(
 @app.command(epilog=_REPLAY_EPILOG)
 def replay(
     file: Annotated[Path, typer.Argument(help="A decision log: INFERNO_DECISION_LOG_FILE.")],
-    optimizer: Annotated[str, typer.Option(help="Address of the optimizer.")] = "http://127.0.0.1:8082",
+    optimizer_url: OptimizerUrl = None,
     variant: Annotated[str | None, typer.Option(help="Only this one: namespace/name.")] = None,
+    client_ca_file: CaFile = None,
+    client_cert_file: CertFile = None,
+    client_key_file: KeyFile = None,
     *,
+    insecure_skip_tls_verify: SkipVerify = False,
     everything: Annotated[bool, typer.Option("--all", help="Show equal ones, too.")] = False,
 ) -> None:
     """Send logged snapshots to an optimizer and show where its plans differ; exits with 1 when they do."""
+    settings = load_settings(
+        ActuatorSettings,
+        optimizer_url=optimizer_url,
+        client_ca_file=client_ca_file,
+        client_cert_file=client_cert_file,
+        client_key_file=client_key_file,
+    )
     try:
-        found = asyncio.run(_replayed(file, optimizer, variant))
-    except (ReplayError, StageError) as error:
+        found = asyncio.run(_replayed(file, settings, variant, skip_verify=insecure_skip_tls_verify))
+    except (ReplayError, StageError, InfernoError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     different = [comparison for comparison in found if comparison.differs]
@@ -90,13 +117,34 @@ def replay(
 
 
 @app.command(epilog=_DOCTOR_EPILOG)
-def doctor() -> None:
+def doctor(
+    collector_url: CollectorUrl = None,
+    optimizer_url: OptimizerUrl = None,
+    namespace: Annotated[str | None, typer.Option(help="Namespace of the autoscaler.")] = None,
+    client_ca_file: CaFile = None,
+    client_cert_file: CertFile = None,
+    client_key_file: KeyFile = None,
+    client_token_file: TokenFile = None,
+    *,
+    insecure_skip_tls_verify: SkipVerify = False,
+) -> None:
     """Examine an installation without changing anything: one line each, with the command that fixes it.
 
-    Has the service's settings ($KUBECONFIG, INFERNO_COLLECTOR_URL, ...); exits with 1 on a failure.
+    Has the service's settings ($KUBECONFIG, INFERNO_COLLECTOR_URL, ...), an option wins over its variable;
+    exits with 1 on a failure.
     """
+    settings = load_settings(
+        ActuatorSettings,
+        collector_url=collector_url,
+        optimizer_url=optimizer_url,
+        namespace=namespace,
+        client_ca_file=client_ca_file,
+        client_cert_file=client_cert_file,
+        client_key_file=client_key_file,
+        client_token_file=client_token_file,
+    )
     try:
-        levels = asyncio.run(_examined(load_settings(ActuatorSettings)))
+        levels = asyncio.run(_examined(settings, skip_verify=insecure_skip_tls_verify))
     except InfernoError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -105,12 +153,12 @@ def doctor() -> None:
     raise typer.Exit(1 if Level.FAILURE in levels else 0)
 
 
-async def _examined(settings: ActuatorSettings) -> list[Level]:
+async def _examined(settings: ActuatorSettings, *, skip_verify: bool) -> list[Level]:
     levels = []
     async with (
         KubernetesClient.connect() as kubernetes,
-        _quick_client(settings, settings.collector_url) as collector,
-        _quick_client(settings, settings.optimizer_url) as optimizer,
+        to_collector(settings, _DOCTOR_TIMEOUT_SECONDS, skip_verify=skip_verify) as collector,
+        to_optimizer(settings, _DOCTOR_TIMEOUT_SECONDS, skip_verify=skip_verify) as optimizer,
     ):
         async for finding in examine(kubernetes, collector, optimizer, settings):
             typer.echo(str(finding))
@@ -118,11 +166,9 @@ async def _examined(settings: ActuatorSettings) -> list[Level]:
     return levels
 
 
-def _quick_client(settings: ActuatorSettings, url: str) -> httpx.AsyncClient:
-    return http_client(base_url=url, timeout_seconds=_DOCTOR_TIMEOUT_SECONDS, ca_file=settings.client_ca_file)
-
-
-async def _replayed(file: Path, optimizer_url: str, variant: str | None) -> list[Comparison]:
-    async with http_client(base_url=optimizer_url, timeout_seconds=_REPLAY_TIMEOUT_SECONDS) as http:
+async def _replayed(
+    file: Path, settings: ActuatorSettings, variant: str | None, *, skip_verify: bool
+) -> list[Comparison]:
+    async with to_optimizer(settings, _REPLAY_TIMEOUT_SECONDS, skip_verify=skip_verify) as http:
         lines = read_log(file)
         return [it async for it in replay_log(lines, OptimizerClient(http), variant=variant)]

@@ -75,10 +75,8 @@ async def examine(
         yield finding
     async for finding in _configured(kubernetes, namespace):
         yield finding
-    service = await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace)
-    found = _object(service)
-    labels = None if found is None else found["metadata"].get("labels") or {}
-    yield check_monitors(await _list(kubernetes, SERVICE_MONITORS, lambda raw: raw), labels)
+    service = _object(await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace))
+    yield check_monitors(await _list(kubernetes, SERVICE_MONITORS, lambda raw: raw), service)
     for finding in check_service("optimizer", await _silence(optimizer), settings.optimizer_url):
         yield finding
     snapshot = await _snapshot(collector)

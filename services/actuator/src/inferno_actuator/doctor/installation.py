@@ -54,33 +54,50 @@ def check_config_map(name: str, namespace: str, data: Mapping[str, str] | None) 
     return findings or [ok(subject, f"{len(data)} keys")]
 
 
-def check_monitors(monitors: Sequence[Mapping[str, Any]] | None, labels: Mapping[str, str] | None) -> Finding:
-    """Whether a ServiceMonitor selects the actuator's metrics Service.
+def check_monitors(
+    monitors: Sequence[Mapping[str, Any]] | None, service: Mapping[str, Any] | None
+) -> Finding:
+    """Whether a ServiceMonitor selects the actuator's metrics Service, and a port that it has.
 
     Args:
         monitors: every ServiceMonitor; None without a Prometheus operator.
-        labels: of the metrics Service; None when there is none.
+        service: the metrics Service; None when there is none.
     """
     subject = "ServiceMonitor"
     if monitors is None:
         return warning(subject, "no Prometheus operator here", "scrape :8443/metrics by other means")
-    if labels is None:
+    if service is None:
         return warning(subject, f"no Service {METRICS_SERVICE}", "make deploy IMG=...")
-    selecting = [
-        monitor
-        for monitor in monitors
-        if (wanted := _match_labels(monitor)) and all(labels.get(k) == v for k, v in wanted.items())
-    ]
+    selecting = [monitor for monitor in monitors if _selects(monitor, service["metadata"])]
     if not selecting:
         fix = "kubectl apply -f config/samples/inferno-servicemon-ocp.yaml"
         return failure(subject, f"none selects Service {METRICS_SERVICE}: the HPA sees no metric", fix)
-    names = ", ".join(sorted(str((m.get("metadata") or {}).get("name")) for m in selecting))
+    ports = {str(port.get("name")) for port in (service.get("spec") or {}).get("ports") or ()}
+    usable = [monitor for monitor in selecting if ports & _ports(monitor)]
+    if not usable:
+        namespace, name = (selecting[0]["metadata"].get(key) for key in ("namespace", "name"))
+        wanted = ", ".join(sorted(_ports(selecting[0]))) or "none"
+        words = f"{name} wants port {wanted}, Service {METRICS_SERVICE} has {', '.join(sorted(ports))}"
+        return failure(subject, words, f"kubectl edit servicemonitor {name} -n {namespace}")
+    names = ", ".join(sorted(str(monitor["metadata"].get("name")) for monitor in usable))
     return ok(subject, f"{names} selects Service {METRICS_SERVICE}")
 
 
-def _match_labels(monitor: Mapping[str, Any]) -> Mapping[str, str]:
-    labels: Mapping[str, str] = ((monitor.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    return labels
+def _selects(monitor: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
+    """Whether its labels and its namespaces are those of the Service; an empty selector is too much."""
+    spec = monitor.get("spec") or {}
+    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+    labels = metadata.get("labels") or {}
+    if not wanted or any(labels.get(name) != value for name, value in wanted.items()):
+        return False
+    where = spec.get("namespaceSelector") or {}
+    named = where.get("matchNames") or [(monitor.get("metadata") or {}).get("namespace")]
+    return bool(where.get("any")) or metadata.get("namespace") in named
+
+
+def _ports(monitor: Mapping[str, Any]) -> set[str]:
+    endpoints = (monitor.get("spec") or {}).get("endpoints") or ()
+    return {str(endpoint.get("port")) for endpoint in endpoints if endpoint.get("port")}
 
 
 def check_service(name: str, problem: str | None, url: str) -> Iterator[Finding]:

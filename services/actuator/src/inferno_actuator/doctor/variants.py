@@ -1,17 +1,21 @@
 """Checks of each VariantAutoscaling: is it planned for, measured, priced, placed, and followed? Pure."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from inferno_actuator.actuation.hpas import by_target, follows, of_target
 from inferno_actuator.conditions import ConditionReason
 from inferno_actuator.doctor.findings import Finding, failure, ok, warning
 from inferno_actuator.known import Desired, KnownVariant
+from inferno_actuator.metric_names import DESIRED, VARIANT
 from inferno_actuator.modes import MODE_ANNOTATION, Mode
 from inferno_shared.contracts import LoadState, Snapshot, Variant
 from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler
 
-_TOLERANCE_MATTERS_FROM = 10
+_TOLERANCE_MATTERS_FROM: Final = 10
+_NO_TOLERANCE: Final = '{"spec":{"behavior":{"scaleUp":{"tolerance":"0"},"scaleDown":{"tolerance":"0"}}}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +121,46 @@ def _followed(subject: str, variant: Variant, facts: Facts) -> Iterator[Finding]
     desired = facts.known.persisted() or Desired(variant.current.accelerator or "", current)
     found = follows(facts.known, desired, current, facts.own_autoscalers)
     if not found.works:
-        yield failure(
-            subject, f"{found.reason}: {found.message}", f"kubectl get hpa -n {facts.known.namespace}"
-        )
+        level = warning if found.routine else failure
+        yield level(subject, f"{found.reason}: {found.message}", _mended(found.reason, facts, desired))
         return
     yield ok(subject, found.message)
     yield from _tolerant(facts)
+
+
+def _mended(reason: ConditionReason, facts: Facts, desired: Desired) -> str:
+    """The command that lets an HPA follow."""
+    known, namespace = facts.known, facts.known.namespace
+    if not facts.own_autoscalers:
+        return f"kubectl apply -n {namespace} -f config/samples/hpa-integration.yaml"
+    name, others = facts.own_autoscalers[0].metadata.name, facts.own_autoscalers[1:]
+    changes = {
+        ConditionReason.HPA_MISCONFIGURED: _metrics_of(known),
+        ConditionReason.HPA_MAXIMUM: f'{{"spec":{{"maxReplicas":{desired.replicas}}}}}',
+        ConditionReason.HPA_MINIMUM: f'{{"spec":{{"minReplicas":{desired.replicas}}}}}',
+        ConditionReason.HPA_TOLERANCE: _NO_TOLERANCE,
+    }
+    if reason in changes:
+        return _patched(name, namespace, changes[reason])
+    if reason is ConditionReason.HPA_DISABLED and known.target is not None:
+        return f"kubectl scale {known.target.kind.lower()} {known.target.name} -n {namespace} --replicas=1"
+    if others:
+        return f"kubectl delete hpa {' '.join(sorted(it.metadata.name for it in others))} -n {namespace}"
+    return f"kubectl describe hpa {name} -n {namespace}"
+
+
+def _patched(name: str, namespace: str, patch: str) -> str:
+    return f"kubectl patch hpa {name} -n {namespace} --type merge -p '{patch}'"
+
+
+def _metrics_of(known: KnownVariant) -> str:
+    """The metrics that an HPA of this variant must have."""
+    selector = {"matchLabels": {VARIANT: known.name}}
+    external = {
+        "metric": {"name": DESIRED.name, "selector": selector},
+        "target": {"type": "AverageValue", "averageValue": "1"},
+    }
+    return json.dumps({"spec": {"metrics": [{"type": "External", "external": external}]}})
 
 
 def _tolerant(facts: Facts) -> Iterator[Finding]:
@@ -131,10 +169,9 @@ def _tolerant(facts: Facts) -> Iterator[Finding]:
         most_tolerant = max(hpa.tolerance_up, hpa.tolerance_down)
         if hpa.max_replicas > _TOLERANCE_MATTERS_FROM and most_tolerant * hpa.max_replicas >= 1:
             namespace, name = hpa.metadata.key
-            patch = '{"spec":{"behavior":{"scaleUp":{"tolerance":"0"},"scaleDown":{"tolerance":"0"}}}}'
             yield warning(
                 f"HPA {namespace}/{name}",
                 f"may go to {hpa.max_replicas} replicas; its tolerance {most_tolerant:g} ignores steps "
                 f"of one from {round(1 / most_tolerant)} on ({ConditionReason.HPA_TOLERANCE})",
-                f"kubectl patch hpa {name} -n {namespace} --type merge -p '{patch}' (Kubernetes 1.35)",
+                f"{_patched(name, namespace, _NO_TOLERANCE)} (Kubernetes 1.35)",
             )
