@@ -42,11 +42,12 @@ tools: $(STAMP) ## Build the pinned control-plane programs into bin/ (needs Go; 
 	@PYTHONPATH=hack $(BIN)/python -m tools.build
 
 e2e: tools ## The guide on a real control plane: etcd, kube-apiserver, HPA, Prometheus, Thanos
-	@$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder --verbose $(if $(ADAPTER),--adapter $(ADAPTER)) $(ARGS)
+	@$(BIN)/pytest tests/e2e tests/integration --cluster real -n 2 --dist loadfile --no-loadscope-reorder --verbose \
+		$(if $(ADAPTER),--adapter $(ADAPTER)) $(ARGS)
 
 e2e-keda: tools ## The guide's HPA made by KEDA from a ScaledObject (builds KEDA: 10 minutes more; not in CI)
 	@PYTHONPATH=hack $(BIN)/python -m tools.build keda
-	@$(BIN)/pytest tests/e2e/keda --verbose $(ARGS)
+	@$(BIN)/pytest tests/keda --verbose $(ARGS)
 
 lint: $(STAMP) ## ruff with all rules, mypy --strict, import contracts, formatting
 	$(BIN)/ruff check .

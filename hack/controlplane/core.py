@@ -23,6 +23,8 @@ CONTROLLERS = (
     "namespace-controller",
     "garbage-collector-controller",
     "pod-garbage-collector-controller",
+)
+WORKLOAD_CONTROLLERS = (
     "deployment-controller",
     "replicaset-controller",
     "horizontal-pod-autoscaler-controller",
@@ -165,9 +167,10 @@ class Core:
             f"--proxy-client-key-file={own.front_proxy.key}",
         ]
 
-    def start_controllers(self, children: Children, *, hpa_sync_seconds: float) -> Child:
-        """Only the controllers that ServiceAccounts, Deployments and HPAs need."""
+    def start_controllers(self, children: Children, *, hpa_sync_seconds: float, workloads: bool) -> Child:
+        """Only the controllers that ServiceAccounts and (with `workloads`) Deployments and HPAs need."""
         own = self.identities
+        controllers = (*CONTROLLERS, *(WORKLOAD_CONTROLLERS if workloads else ()))
         kubeconfig = write_kubeconfig(
             self.folder / "controllers.kubeconfig",
             server=self.api_url,
@@ -189,7 +192,7 @@ class Core:
                 f"--root-ca-file={own.authority.file}",
                 "--use-service-account-credentials",
                 "--leader-elect=false",
-                f"--controllers={','.join(CONTROLLERS)}",
+                f"--controllers={','.join(controllers)}",
                 f"--horizontal-pod-autoscaler-sync-period={hpa_sync_seconds * 1000:.0f}ms",
             ],
             ready=answers(f"https://{HOST}:{self.controllers_port}/healthz", authority=own.authority.file),

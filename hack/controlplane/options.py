@@ -10,7 +10,8 @@ DEFAULT_DEVICE = "NVIDIA-H100-80GB-HBM3"
 class Options:
     """`services` (`namespace/name`) become reachable on free ports, see `ControlPlane.service_url`.
 
-    `mapped`: the same on ports of your choice. `port`: the API server's; 0 takes a free one.
+    `mapped`: the same on ports of your choice. `port`: the API server's; 0 takes a free one. Not `workloads`:
+    nothing acts on Deployments and HPAs.
     """
 
     nodes: int = 4
@@ -24,6 +25,7 @@ class Options:
     node_ports: bool = False
     hpa_sync_seconds: float = 2.0
     pods: bool = True
+    workloads: bool = True
     monitoring: bool = True
     port: int = 0
     log_level: str = "info"

@@ -66,7 +66,7 @@ def _start_core(folder: Path, programs: Mapping[str, Path], children: Children, 
     core = Core(folder, programs, identities, etcd, peer, options.port or api, controllers)
     core.start_etcd(children).wait_until_ready()
     core.start_api_server(children).wait_until_ready()
-    core.start_controllers(children, hpa_sync_seconds=options.hpa_sync_seconds)
+    core.start_controllers(children, hpa_sync_seconds=options.hpa_sync_seconds, workloads=options.workloads)
     return core
 
 

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from controlplane import ControlPlane
 from controlplane.children import Child
 from controlplane.plane import Monitoring
 from controlplane.probes import HOST, answers, free_ports
+from devcluster.kubelet.outside import LOG_FILE_ANNOTATION
 from e2e.clusters import CRD, NAME, NAMESPACE, ROOT, SYSTEM, install, manifest
 
 BIN = Path(sys.executable).parent
 COLLECTOR = "inferno-autoscaler-collector"
 ACTUATOR = "inferno-autoscaler-controller-manager"
+INSTALLATION = ROOT / "config/openshift/inferno-autoscaler.yaml"
 METRICS_SERVICE = ROOT / "hack/demo/manifests/metrics-service.yaml"
 EXTERNAL_METRICS = ROOT / "config/external-metrics/apiservice.yaml"
 CONFIGURATION = "inferno-autoscaler-variantautoscaling-config"
@@ -167,12 +170,29 @@ def deploy(
     return product
 
 
+def _install_deployment(plane: ControlPlane) -> None:
+    """The actuator's Deployment as it is rendered for OpenShift, with one pod.
+
+    Its pod only seems to run; the log that kubectl shows of it is that of the process on this machine.
+    """
+    documents = yaml.safe_load_all(INSTALLATION.read_text())
+    deployment = next(
+        one for one in documents if one["kind"] == "Deployment" and one["metadata"]["name"] == ACTUATOR
+    )
+    template = deployment["spec"]["template"]
+    log = plane.children.logs / "actuator.log"
+    template["metadata"].setdefault("annotations", {})[LOG_FILE_ANNOTATION] = str(log)
+    deployment["spec"]["replicas"] = 1
+    plane.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
+
+
 def _install_autoscaler(product: Product, interval_seconds: int) -> None:
     plane = product.plane
     install(plane, SYSTEM, NAMESPACE)
     plane.kubectl("apply", "-f", str(CRD))
     for folder in ("config/manager", "config/rbac", "config/rbac/openshift"):
         plane.kubectl("apply", "-f", str(ROOT / folder))
+    _install_deployment(plane)
     plane.kubectl("apply", "-f", manifest("acc-servclass-configmap.yaml"))
     plane.kubectl("apply", "-f", manifest("inferno-servicemon-ocp.yaml"))
     token = plane.account_kubeconfig(SYSTEM, COLLECTOR).with_suffix(".token")

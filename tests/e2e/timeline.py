@@ -13,6 +13,7 @@ import httpx
 
 from e2e.clusters import NAME, NAMESPACE
 from e2e.product import Product
+from e2e.stalls import stalled_seconds
 
 ONE_REPLICA_RPM = 14.308867  # what one replica of the seed's profile takes within its targets
 SAMPLE_SECONDS = 0.5
@@ -26,7 +27,7 @@ RULE = f'inferno_desired_replicas{{variant_name="{NAME}",exported_namespace="{NA
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at everything (`at`: Unix time); None where nothing is known."""
+    """One look at everything (`at`: Unix time; `stalled`: see `stalls`); None where nothing is known."""
 
     at: float
     arrival_rate_rpm: float | None
@@ -36,6 +37,7 @@ class Sample:
     thanos: int | None
     replicas: int | None
     ready: int | None
+    stalled: float
 
 
 class Timeline:
@@ -55,6 +57,11 @@ class Timeline:
             (sample.at - after for sample in self.samples if sample.at >= after and condition(sample)), None
         )
 
+    def stalled(self, *, after: float, seconds: float) -> float:
+        """How much of these seconds this machine's programs waited for a processor."""
+        looks = [sample.stalled for sample in self.samples if after <= sample.at <= after + seconds]
+        return looks[-1] - looks[0] if looks else 0.0
+
 
 @contextmanager
 def recording(product: Product) -> Iterator[Timeline]:
@@ -69,30 +76,62 @@ def recording(product: Product) -> Iterator[Timeline]:
         thread.join()
 
 
-def reaction_table(timeline: Timeline, loaded_at: float, *, above: int) -> list[tuple[str, float | None]]:
-    """For each stage after how many seconds of load it first said more than `above` replicas."""
+@dataclass(frozen=True)
+class Reaction:
+    """After how many seconds of load a stage first knew of it; None: never.
+
+    `stalled`: in how many of them programs waited for a processor, which `target` does not count.
+    """
+
+    stage: str
+    seconds: float | None
+    stalled: float
+    target: float | None
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the target, if there is one, was met."""
+        if self.target is None:
+            return True
+        return self.seconds is not None and self.seconds - self.stalled <= self.target
+
+    def __str__(self) -> str:
+        shown = "     -" if self.seconds is None else f"{self.seconds:6.1f}"
+        target = "" if self.target is None else f"{self.target:8.0f}"
+        return f"    {self.stage:<36}{shown} {self.stalled:8.1f} {target}".rstrip()
+
+
+def reaction_table(timeline: Timeline, loaded_at: float, *, target: float) -> list[Reaction]:
+    """When each stage first said more than one replica; the desired replicas have a target in seconds."""
 
     def over(field: str) -> Callable[[Sample], bool]:
-        return lambda sample: (getattr(sample, field) or 0) > above
+        return lambda sample: (getattr(sample, field) or 0) > 1
 
-    stages: Sequence[tuple[str, Callable[[Sample], bool]]] = (
-        ("any arrivals seen by the collector", lambda sample: (sample.arrival_rate_rpm or 0) > 0),
-        ("more than one replica takes", lambda sample: (sample.arrival_rate_rpm or 0) > ONE_REPLICA_RPM),
-        ("more replicas planned", over("planned")),
-        ("in the variant's status", over("status")),
-        ("in the external metrics API", over("exported")),
-        ("in Thanos", over("thanos")),
-        ("asked for by the HPA", over("replicas")),
-        ("ready", over("ready")),
-    )
-    return [(name, timeline.first(condition, after=loaded_at)) for name, condition in stages]
+    def reaction(stage: str, condition: Callable[[Sample], bool], *, bound: bool = False) -> Reaction:
+        seconds = timeline.first(condition, after=loaded_at)
+        stalled = timeline.stalled(after=loaded_at, seconds=seconds or 0.0)
+        return Reaction(stage, seconds, stalled, target if bound else None)
+
+    def takes_more(sample: Sample) -> bool:
+        return (sample.arrival_rate_rpm or 0) > ONE_REPLICA_RPM
+
+    return [
+        reaction("any arrivals seen by the collector", lambda sample: (sample.arrival_rate_rpm or 0) > 0),
+        reaction("more than one replica takes", takes_more),
+        reaction("more replicas planned", over("planned"), bound=True),
+        reaction("in the variant's status", over("status"), bound=True),
+        reaction("in the external metrics API", over("exported"), bound=True),
+        reaction("in Thanos", over("thanos")),
+        reaction("asked for by the HPA", over("replicas")),
+        reaction("ready", over("ready")),
+    ]
 
 
-def reaction_lines(timeline: Timeline, loaded_at: float) -> Iterator[str]:
+def reaction_lines(timeline: Timeline, reactions: Sequence[Reaction]) -> Iterator[str]:
     """The reaction times, and the path of every stage, to be printed."""
-    yield "  seconds from the first request to"
-    for stage, seconds in reaction_table(timeline, loaded_at, above=1):
-        yield f"    {stage:<36}{'-' if seconds is None else f'{seconds:6.1f}'}"
+    yield f"  {'seconds from the first request to':<38}seconds  waiting   target"
+    yield from map(str, reactions)
+    yield "    (waiting: programs waited for a processor; a target does not count that)"
     rates = [sample.arrival_rate_rpm for sample in timeline.samples if sample.arrival_rate_rpm]
     yield f"  highest arrival rate seen: {max(rates, default=0):.1f} requests/min; paths:"
     for field in ("status", "exported", "thanos", "replicas", "ready"):
@@ -130,6 +169,7 @@ def _look(product: Product, client: httpx.Client) -> Sample:
         ),
         "replicas": _dig(deployment, "spec", "replicas"),
         "ready": _dig(deployment, "status", "readyReplicas"),
+        "stalled": stalled_seconds(),
     }
     assert {"at", *values} == {field.name for field in fields(Sample)}
     return Sample(at=time.time(), **values)

@@ -1,4 +1,4 @@
-"""The whole product for a test: a development cluster in this process, three services as processes."""
+"""The whole product for a test: a cluster, and the three services as processes."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,10 +19,10 @@ import yaml
 
 from demo.certificate import write_certificate
 from demo.stack import free_port
-from devcluster.cluster import Cluster, running_cluster
 from devcluster.manifests import apply_object
 from inferno_shared.errors import InfernoError
 from inferno_shared.kubernetes import CONFIG_MAPS, DEPLOYMENTS, VARIANT_AUTOSCALINGS, JsonObject
+from integration.clusters import Cluster, a_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -31,14 +32,15 @@ NAMESPACE = "llm-d-sim"
 NAME = "ms-inference-scheduling-llm-d-modelservice-decode"
 SERVICE = f"{NAMESPACE}/vllm-service"
 LIMIT_SECONDS = 25.0
+INTERVAL = "1s"
 Found = TypeVar("Found")
 FAST_EMULATOR = {"VLLME_ALPHA_MS": "1", "VLLME_BETA_MS": "0.05"}
 PACE = {
     "INFERNO_LOAD_SOURCE": "scrape",
-    "INFERNO_SCRAPE_INTERVAL_SECONDS": "0.5",
-    "INFERNO_LOAD_WINDOW_SECONDS": "8",
+    "INFERNO_SCRAPE_INTERVAL_SECONDS": "0.3",
+    "INFERNO_LOAD_WINDOW_SECONDS": "5",
     "INFERNO_LOAD_MINIMUM_SPAN_SECONDS": "1",
-    "INFERNO_LOAD_STALE_SECONDS": "3",
+    "INFERNO_LOAD_STALE_SECONDS": "2",
 }
 
 
@@ -156,13 +158,19 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(folder: Path, *, interval: str = "2s", nodes: int = 2) -> AsyncIterator[Stack]:
-    """Start everything, apply the seed's manifests, and wait for nothing."""
+async def running_stack(
+    folder: Path, *, interval: str = INTERVAL, nodes: int = 2, real: bool = False
+) -> AsyncIterator[Stack]:
+    """Start everything, apply the seed's manifests, and wait for nothing; `real`: on a real control plane."""
     certificate, key = write_certificate(folder, datetime.now(UTC))
     ports = {name: free_port(0) for name in ("collector", "optimizer", "actuator")}
     async with (
-        running_cluster(
-            nodes=nodes, hpa_sync_seconds=0.5, emulator_variables=FAST_EMULATOR, services=[SERVICE]
+        a_cluster(
+            real=real,
+            nodes=nodes,
+            hpa_sync_seconds=0.5,
+            emulator_variables=FAST_EMULATOR,
+            services=[SERVICE],
         ) as cluster,
         httpx.AsyncClient(verify=ssl.create_default_context(cafile=certificate), timeout=10) as http,
     ):
@@ -180,8 +188,8 @@ async def running_stack(folder: Path, *, interval: str = "2s", nodes: int = 2) -
                     **kubeconfig,
                     "INFERNO_COLLECTOR_URL": f"http://127.0.0.1:{ports['collector']}",
                     "INFERNO_OPTIMIZER_URL": f"http://127.0.0.1:{ports['optimizer']}",
-                    "INFERNO_COLLECTOR_TIMEOUT_SECONDS": "3",
-                    "INFERNO_OPTIMIZER_TIMEOUT_SECONDS": "3",
+                    "INFERNO_COLLECTOR_TIMEOUT_SECONDS": "2",
+                    "INFERNO_OPTIMIZER_TIMEOUT_SECONDS": "2",
                     "INFERNO_EXTERNAL_METRICS": "true",
                     "INFERNO_TLS_CERT_FILE": str(certificate),
                     "INFERNO_TLS_KEY_FILE": str(key),
@@ -221,4 +229,10 @@ async def _apply(cluster: Cluster, actuator_port: int, interval: str) -> None:
         text = source.read_text().replace("port: 8443", f"port: {actuator_port}")
         for document in yaml.safe_load_all(text.replace('"60s"', f'"{interval}"')):
             if document and document["kind"] != "ServiceMonitor":
-                await apply_object(cluster.client, document)
+                await until(partial(applied, cluster, document))
+
+
+async def applied(cluster: Cluster, document: JsonObject) -> bool:
+    """Create an object; a kind that has just been defined may not be served yet."""
+    await apply_object(cluster.client, document)
+    return True

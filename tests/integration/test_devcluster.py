@@ -16,7 +16,6 @@ import psutil
 import pytest
 import yaml
 
-from devcluster.cluster import Cluster, running_cluster
 from devcluster.manifests import apply_object
 from inferno_shared.errors import NotFoundError
 from inferno_shared.kubernetes import (
@@ -27,6 +26,7 @@ from inferno_shared.kubernetes import (
     PODS,
     JsonObject,
 )
+from integration.clusters import Cluster, a_cluster, api_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "config/samples"
@@ -60,7 +60,7 @@ def sample(name: str, kind: str) -> JsonObject:
 @asynccontextmanager
 async def seeded_cluster(**settings: Any) -> AsyncIterator[Cluster]:  # noqa: ANN401 - passed on
     """A cluster with the guide's secret, Deployment and Service."""
-    async with running_cluster(services=[SERVICE], emulator_variables=FAST_EMULATOR, **settings) as cluster:
+    async with a_cluster(services=[SERVICE], emulator_variables=FAST_EMULATOR, **settings) as cluster:
         for document in (
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
             {
@@ -181,8 +181,12 @@ async def hpa_status(cluster: Cluster) -> JsonObject:
     return status
 
 
+@pytest.mark.development_cluster_only("tests/e2e/test_hpa.py shows it on both")
 async def test_the_seeds_hpa_follows_its_metric_and_holds_without_it() -> None:
-    async with seeded_cluster(hpa_sync_seconds=0.3) as cluster, external_metrics(cluster) as metrics:
+    async with (
+        seeded_cluster(real=False, hpa_sync_seconds=0.3) as cluster,
+        external_metrics(cluster) as metrics,
+    ):
         await ready_replicas(cluster, 1)
         metrics.value = "3"
         await apply_object(cluster.client, sample("hpa-integration.yaml", "HorizontalPodAutoscaler"))
@@ -219,8 +223,8 @@ async def until_emulators(count: int) -> list[psutil.Process]:
     return found
 
 
-async def test_requests_are_spread_and_none_is_lost_while_pods_go() -> None:
-    async with seeded_cluster() as cluster:
+async def test_requests_are_spread_and_none_is_lost_while_pods_go(real: bool) -> None:  # noqa: FBT001 - a fixture
+    async with seeded_cluster(real=real) as cluster:
         await ready_replicas(cluster, 1)
         await scale(cluster, 3)
         await ready_replicas(cluster, 3)
@@ -249,8 +253,8 @@ async def test_requests_are_spread_and_none_is_lost_while_pods_go() -> None:
             await ready_replicas(cluster, 1)
 
 
-async def test_the_slip_in_the_guides_secret_is_named_and_stops_nothing() -> None:
-    async with seeded_cluster() as cluster:
+async def test_the_slip_in_the_guides_secret_is_named_and_stops_nothing(real: bool) -> None:  # noqa: FBT001 - a fixture
+    async with seeded_cluster(real=real) as cluster:
         await ready_replicas(cluster, 1)
         events = (await cluster.client.list(EVENTS, NAMESPACE)).items
         warnings = [event["message"] for event in events if event["type"] == "Warning"]
@@ -258,8 +262,8 @@ async def test_the_slip_in_the_guides_secret_is_named_and_stops_nothing() -> Non
         assert "Secret llm-d-sim/llm-d-hf-token has no key HF_TOKEN, it has: token" in warnings[0]
 
 
-async def test_a_crashed_server_is_restarted_and_its_log_is_served() -> None:
-    async with seeded_cluster() as cluster:
+async def test_a_crashed_server_is_restarted_and_its_log_is_served(real: bool) -> None:  # noqa: FBT001 - a fixture
+    async with seeded_cluster(real=real) as cluster:
         await ready_replicas(cluster, 1)
         (before,) = emulators()
         before.kill()
@@ -271,15 +275,15 @@ async def test_a_crashed_server_is_restarted_and_its_log_is_served() -> None:
 
         pod = await until(restarted)
         path = PODS.path(NAMESPACE, pod["metadata"]["name"], "log")
-        async with httpx.AsyncClient(base_url=cluster.url) as client:
+        async with api_client(cluster) as client:
             now = await client.get(path, params={"container": "vllm", "tailLines": "1"})
             previous = await client.get(path, params={"container": "vllm", "previous": "true"})
         assert now.text.startswith(f"serving Qwen/Qwen3-0.6B at http://{pod['status']['podIP']}:8200")
         assert "serving Qwen/Qwen3-0.6B" in previous.text
 
 
-async def test_pods_beyond_the_gpus_wait_and_start_when_one_is_free() -> None:
-    async with seeded_cluster(nodes=1, gpus=2) as cluster:
+async def test_pods_beyond_the_gpus_wait_and_start_when_one_is_free(real: bool) -> None:  # noqa: FBT001 - a fixture
+    async with seeded_cluster(real=real, nodes=1, gpus=2) as cluster:
         await scale(cluster, 3)
 
         async def refused() -> str | None:
@@ -303,8 +307,8 @@ async def test_pods_beyond_the_gpus_wait_and_start_when_one_is_free() -> None:
         assert await until(two_new_ones_run)
 
 
-async def test_a_new_template_replaces_the_pods_one_by_one() -> None:
-    async with seeded_cluster() as cluster:
+async def test_a_new_template_replaces_the_pods_one_by_one(real: bool) -> None:  # noqa: FBT001 - a fixture
+    async with seeded_cluster(real=real) as cluster:
         await ready_replicas(cluster, 1)
         (old,) = await pods_of(cluster)
         annotation = {"spec": {"template": {"metadata": {"annotations": {"rolled": "out"}}}}}
@@ -342,6 +346,7 @@ async def program(tmp_path: Path, *arguments: str) -> AsyncIterator[asyncio.subp
             await process.wait()
 
 
+@pytest.mark.development_cluster_only("it is the program that is tested")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)])
 async def test_the_program_leaves_no_process_behind(
     number: signal.Signals, code: int, tmp_path: Path
@@ -364,8 +369,8 @@ async def test_the_program_leaves_no_process_behind(
     assert await until(gone)
 
 
-async def test_nodes_describe_their_devices() -> None:
-    async with running_cluster(nodes=2, gpus=4) as cluster:
+async def test_nodes_describe_their_devices(real: bool) -> None:  # noqa: FBT001 - a fixture
+    async with a_cluster(real=real, nodes=2, gpus=4) as cluster:
         nodes = (await cluster.client.list(NODES)).items
         assert [node["metadata"]["name"] for node in nodes] == ["gpu-node-0", "gpu-node-1"]
         assert {node["status"]["allocatable"]["nvidia.com/gpu"] for node in nodes} == {"4"}

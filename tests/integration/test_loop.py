@@ -1,4 +1,4 @@
-"""The loop end to end: real services, the development cluster, and the faults that a platform has."""
+"""The loop end to end: real services, a cluster, and the faults that a platform has."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from inferno_shared.kubernetes import CONFIG_MAPS, DEPLOYMENTS, EVENTS, PODS, VARIANT_AUTOSCALINGS
-from integration.stack import NAME, NAMESPACE, SYSTEM, Stack, running_stack, until
+from integration.stack import INTERVAL, NAME, NAMESPACE, SYSTEM, Stack, running_stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -17,10 +17,10 @@ EXTERNAL_METRIC = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(tmp_path_factory: pytest.TempPathFactory, real: bool) -> AsyncIterator[Stack]:  # noqa: FBT001 - a fixture
     """One product for all tests of this module; each test leaves it healthy and at rest."""
     folder: Path = tmp_path_factory.mktemp("stack")
-    async with running_stack(folder) as running:
+    async with running_stack(folder, real=real) as running:
         await settled(running)
         yield running
 
@@ -59,7 +59,8 @@ async def test_the_seeds_variant_gets_a_plan_with_the_seeds_columns(stack: Stack
 
 
 async def test_the_external_metric_has_the_guides_shape(stack: Stack) -> None:
-    answer = await stack.cluster.client.raw_get(f"{EXTERNAL_METRIC}?labelSelector=variant_name%3D{NAME}")
+    path = f"{EXTERNAL_METRIC}?labelSelector=variant_name%3D{NAME}"
+    answer = await until(lambda: stack.cluster.client.raw_get(path))
     assert answer["kind"] == "ExternalMetricValueList"
     (item,) = answer["items"]
     assert item["metricName"] == "inferno_desired_replicas"
@@ -69,8 +70,8 @@ async def test_the_external_metric_has_the_guides_shape(stack: Stack) -> None:
 
 
 async def test_load_scales_up_through_the_hpa_and_its_end_scales_down(stack: Stack) -> None:
-    # 24 requests in 8 s are 180 a minute: at 14.3 each 13 replicas; the HPA admits at most 10.
-    load = asyncio.create_task(stack.burst(24, seconds=8))
+    # 15 requests in 5 s are 180 a minute: at 14.3 each 13 replicas; the HPA admits at most 10.
+    load = asyncio.create_task(stack.burst(15, seconds=5))
 
     async def scaled_up() -> bool:
         return (await stack.desired() or 0) >= 4 and await stack.replicas() >= 4
@@ -206,7 +207,7 @@ async def test_a_broken_entry_is_told_by_key_and_the_last_good_value_stays(stack
 
 async def test_a_change_of_a_variant_is_planned_at_once(stack: Stack) -> None:
     await stack.set_config("inferno-autoscaler-variantautoscaling-config", GLOBAL_OPT_INTERVAL="10m")
-    await asyncio.sleep(2.5)  # the interval in force before may still end once
+    await asyncio.sleep(1.2)  # the interval in force before may still end once
     await minimum(stack, 2)
 
     async def two() -> bool:
@@ -214,10 +215,11 @@ async def test_a_change_of_a_variant_is_planned_at_once(stack: Stack) -> None:
 
     await until(two, seconds=5)
     await minimum(stack, 1)
-    await stack.set_config("inferno-autoscaler-variantautoscaling-config", GLOBAL_OPT_INTERVAL="2s")
+    await stack.set_config("inferno-autoscaler-variantautoscaling-config", GLOBAL_OPT_INTERVAL=INTERVAL)
     await settled(stack)
 
 
+@pytest.mark.development_cluster_only("a real API server does not cut watches when it is told to")
 async def test_cut_watches_and_forgotten_history_lose_no_change(stack: Stack) -> None:
     await stack.fault(cut_watches=True, forget_history=True)
     await minimum(stack, 2)
@@ -230,6 +232,7 @@ async def test_cut_watches_and_forgotten_history_lose_no_change(stack: Stack) ->
     await settled(stack)
 
 
+@pytest.mark.development_cluster_only("a real API server does not refuse when it is told to")
 @pytest.mark.parametrize("status", [409, 429, 500])
 async def test_a_status_write_that_is_refused_is_made_later(stack: Stack, status: int) -> None:
     await stack.fault(

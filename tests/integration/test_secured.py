@@ -13,7 +13,10 @@ import pytest_asyncio
 from integration.stack import Service, Stack, running_stack, until
 from unit.shared.certificates import Authority, Pair
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.development_cluster_only("tokens are made up; tests/e2e shows the same with real ones"),
+]
 
 AUDIENCE = "inferno-autoscaler"
 ACTUATOR = "system:serviceaccount:inferno-autoscaler-system:inferno-autoscaler-controller-manager"

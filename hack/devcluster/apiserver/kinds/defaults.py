@@ -155,15 +155,16 @@ def _set_container_defaults(container: JsonObject) -> None:
 
 
 def _quality_of_service(spec: JsonObject) -> str:
+    """Only cpu and memory count: a pod that wants nothing but GPUs is BestEffort."""
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     needs = [container.get("resources") or {} for container in containers]
-    if all(not (need.get("requests") or need.get("limits")) for need in needs):
-        return "BestEffort"
     basic = ("cpu", "memory")
+    amounts = [(need.get("requests") or {}, need.get("limits") or {}) for need in needs]
+    if not any(name in one for pair in amounts for one in pair for name in basic):
+        return "BestEffort"
     guaranteed = all(
-        (need.get("limits") or {}).get(name) is not None
-        and (need.get("requests") or {}).get(name) == need["limits"][name]
-        for need in needs
+        limits.get(name) is not None and requests.get(name) == limits[name]
+        for requests, limits in amounts
         for name in basic
     )
     return "Guaranteed" if guaranteed else "Burstable"
