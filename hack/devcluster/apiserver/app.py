@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from devcluster.apiserver.beyond.aggregation import Aggregation
-from devcluster.apiserver.beyond.pod_access import PodAccess
+from devcluster.apiserver.beyond.pod_access import UPGRADED, PodAccess
 from devcluster.apiserver.beyond.upstream import Upstream
 from devcluster.apiserver.control import endpoints
 from devcluster.apiserver.control.access import Access, Attributes
@@ -54,7 +54,9 @@ class ApiServer:
     ) -> None:
         self.registry = Registry()
         self.registry.register(BUILTIN_TYPES)
-        self.store = Store(history_size=history_size)
+        # Milliseconds, so that no start gives out a version that an earlier one did.
+        first_version = int(clock().timestamp() * 1000)
+        self.store = Store(history_size=history_size, first_version=first_version)
         self.resources = Resources(self.store, self.registry, clock)
         self.resources.preparations["services"] = ServiceAddresses(self.store, service_network).prepare
         self.watches = Watches(self.store, bookmark_seconds=bookmark_seconds)
@@ -159,6 +161,7 @@ class ApiServer:
         return {
             "log": pods.logs,
             "proxy": pods.proxy,
+            **dict.fromkeys(UPGRADED, pods.refuse_stream),
             "scale": others.scale,
             "binding": others.bind,
             "eviction": others.evict,

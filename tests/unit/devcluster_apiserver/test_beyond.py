@@ -252,3 +252,14 @@ async def test_logs_of_a_pod_without_node_or_with_a_dead_kubelet(client: httpx.A
     await client.delete("/api/v1/namespaces/default/pods/p")
     await make_pod(client, 1)
     assert (await client.get(path)).status_code == 503
+
+
+@pytest.mark.parametrize("subresource", ["portforward", "exec"])
+async def test_a_connection_in_both_directions_is_refused_with_what_to_do_instead(
+    client: httpx.AsyncClient, subresource: str
+) -> None:
+    await make_pod(client, None)
+    answer = await client.post(f"/api/v1/namespaces/default/pods/p/{subresource}")
+    assert answer.status_code == 400
+    assert f"does not serve {subresource}" in answer.json()["message"]
+    assert "kubectl get --raw /api/v1/namespaces/default/pods/p:PORT/proxy/" in answer.json()["message"]

@@ -68,6 +68,9 @@ async def test_a_token_of_a_service_account_is_known_from_its_request_on(api: ht
     assert known["audiences"] == ["inferno"]
     assert (await review(api, token, ["other"]))["authenticated"] is False
     assert (await review(api, "made-up"))["authenticated"] is False
+    assert (await review(api, token))["authenticated"] is False  # asked for the API server itself
+    own = (await api.post(path, json={"spec": {}})).json()["status"]["token"]
+    assert (await review(api, own))["authenticated"] is True
 
 
 async def test_access_follows_the_policy(api: httpx.AsyncClient) -> None:

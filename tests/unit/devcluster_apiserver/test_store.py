@@ -101,6 +101,15 @@ def test_forgotten_history_makes_every_known_version_too_old() -> None:
     assert store.events_since("pods", store.version) == []
 
 
+def test_versions_of_another_life_are_gone_be_they_lower_or_higher() -> None:
+    store = Store(first_version=1_000)
+    assert store.create("pods", KEY, document()).resource_version == 1_001
+    for version in (999, 1_002):
+        with pytest.raises(HistoryLostError):
+            store.events_since("pods", version)
+    assert len(store.events_since("pods", 1_000)) == 1
+
+
 def test_listeners_hear_changes_of_their_collection_until_they_leave() -> None:
     store = Store()
     heard: list[Event] = []

@@ -12,6 +12,9 @@ from devcluster.apiserver.web.request import ResourcePath, flag
 
 _KUBELET_PORT = 10250
 
+UPGRADED = ("portforward", "exec", "attach")
+"""Subresources that need a connection in both directions (SPDY or WebSocket)."""
+
 
 class PodAccess:
     """Answers requests on pods/log, pods/proxy and services/proxy."""
@@ -56,6 +59,21 @@ class PodAccess:
         number = int(port) if port.isdigit() else default
         target = Target(f"{scheme}://{host}:{number}")
         return await self._upstream.forward(request, target, f"/{path.rest}", endless=True)
+
+    async def refuse_stream(self, request: Request, resource: ResourceType, path: ResourcePath) -> Response:
+        """Say what to do instead: pods are processes of this machine, reached at their own address.
+
+        Raises:
+            ApiError: 400, always; 404 when there is no such pod.
+        """
+        del request
+        pod = self._resources.get(resource, path.namespace, path.name).document
+        address = dig(pod, "status", "podIP") or "its status.podIP"
+        proxied = f"/api/v1/namespaces/{path.namespace}/pods/{path.name}:PORT/proxy/"
+        raise bad_request(
+            f"the development cluster does not serve {path.subresource}: its pods are processes of this "
+            f"machine; reach this one at http://{address}:PORT, or by kubectl get --raw {proxied}"
+        )
 
     def _kubelet(self, node: str) -> str:
         found = self._resources.store.get("nodes", ("", node))

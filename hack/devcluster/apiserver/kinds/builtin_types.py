@@ -20,7 +20,7 @@ CORE = (
         "Pod",
         short_names=("po",),
         categories=("all",),
-        subresources=("status", "log", "binding", "eviction", "proxy"),
+        subresources=("status", "log", "binding", "eviction", "proxy", "portforward", "exec", "attach"),
         columns=POD_COLUMNS,
         has_generation=True,
         set_defaults=defaults.set_pod_defaults,

@@ -102,13 +102,18 @@ class _Collection:
 
 
 class Store:
-    """All collections of a cluster. `history_size` events are remembered per collection."""
+    """All collections of a cluster. `history_size` events are remembered per collection.
 
-    def __init__(self, *, history_size: int = 10_000) -> None:
+    Versions count from `first_version`. A store that begins anew must begin beyond all that the one before it
+    gave out: then whoever watches from one of those is told that it is gone.
+    """
+
+    def __init__(self, *, history_size: int = 10_000, first_version: int = 0) -> None:
         self._history_size = history_size
+        self._first_version = first_version
         self._collections: dict[str, _Collection] = {}
         self._global_listeners: list[GlobalListener] = []
-        self._version = 0
+        self._version = first_version
 
     @property
     def version(self) -> int:
@@ -201,7 +206,7 @@ class Store:
             HistoryLostError: some of them are not.
         """
         forgotten_version = self._collection(collection).forgotten_version
-        if version < forgotten_version:
+        if version < forgotten_version or version > self._version:
             raise HistoryLostError(version, forgotten_version)
 
     def subscribe(self, collection: str, listener: Listener) -> Callable[[], None]:
@@ -227,7 +232,10 @@ class Store:
             collection.forgotten_version = self._version
 
     def _collection(self, name: str) -> _Collection:
-        return self._collections.setdefault(name, _Collection())
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = _Collection(forgotten_version=self._first_version)
+        return found
 
     def _existing(
         self, collection: str, key: Key, expected_version: int | None

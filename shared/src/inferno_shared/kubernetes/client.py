@@ -72,10 +72,12 @@ class KubernetesClient:
         finally:
             await transport.close()
 
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject:
-        """Return one object. Raises NotFoundError."""
-        operation = Operation("get", resource, namespace, name)
-        return await self._call(operation, "GET", resource.path(namespace, name))
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str | None = None
+    ) -> JsonObject:
+        """Return one object, or one of its subresources. Raises NotFoundError."""
+        operation = Operation("get", resource, namespace, name, subresource)
+        return await self._call(operation, "GET", resource.path(namespace, name, subresource))
 
     async def list(
         self,

@@ -37,8 +37,7 @@ class ScaleClient:
         scaled.
         """
         resource = await self._resource(target)
-        path = resource.path(namespace, target.name, SCALE)
-        return _parsed(await self._client.raw_get(path))
+        return _parsed(await self._client.get(resource, target.name, namespace, subresource=SCALE))
 
     async def write(
         self, target: ScaleTargetRef, namespace: str, *, replicas: int, resource_version: str
