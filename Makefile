@@ -38,7 +38,7 @@ demo: $(STAMP) $(if $(filter real,$(CLUSTER)),tools) ## The seed's scenario on a
 test: $(STAMP) ## All tests that need nothing but Python (under 3 minutes)
 	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
-tools: $(STAMP) ## Build the pinned control-plane programs into bin/ (needs Go; once, about 15 minutes)
+tools: $(STAMP) ## Build the pinned control-plane programs into bin/ (needs Go; once, 10 to 15 minutes)
 	@PYTHONPATH=hack $(BIN)/python -m tools.build
 
 e2e: tools ## The guide on a real control plane: etcd, kube-apiserver, HPA, Prometheus, Thanos
