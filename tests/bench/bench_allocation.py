@@ -52,6 +52,9 @@ PRIORITIES = (("Premium", 1), ("Standard", 5), ("Free", 10))
 FEW_CHEAP = (0.5, 0.5, 4.0, 4.0)
 ENOUGH = 1_000_000
 
+NODE_UNITS = 8
+"""Most devices come eight to a node."""
+
 T = TypeVar("T")
 
 
@@ -196,15 +199,17 @@ def limited(world: Snapshot, case: Case) -> Snapshot:
     """The same world with `room` times the devices that its cheapest plan without limits takes."""
     used = {entry.device: entry.used for entry in make_plan(world).capacity}
     inventory = [
-        NodeInventory(
-            node=accelerator.device,
-            device=accelerator.device,
-            allocatable=int(used.get(accelerator.device, 0) * room),
-        )
+        NodeInventory(node=f"{accelerator.device}-{number}", device=accelerator.device, allocatable=units)
         for accelerator, room in zip(world.accelerators, case.room or (), strict=True)
+        for number, units in enumerate(node_sizes(int(used.get(accelerator.device, 0) * room)))
     ]
     policy = Policy(unlimited=False, saturation_policy=case.policy)
     return world.model_copy(update={"inventory": inventory, "policy": policy})
+
+
+def node_sizes(units: int) -> list[int]:
+    """Nodes of 8, as GPUs come, and one with the rest."""
+    return [NODE_UNITS] * (units // NODE_UNITS) + [units % NODE_UNITS] * (units % NODE_UNITS > 0)
 
 
 def made_up_world(variants: int, seed: int, policy: Policy) -> Snapshot:

@@ -169,12 +169,16 @@ def _unserved_shares(demands: Sequence[Demand], plan: Plan) -> tuple[float, ...]
 def _within_capacity(problem: Problem, plan: Plan) -> bool:
     if problem.capacity is None:
         return True
-    used: dict[str, list[int]] = defaultdict(list)
+    used = {
+        device: [units for units, replicas in nodes.fixed for _ in range(replicas)]
+        for device, nodes in problem.capacity.items()
+    }
     for demand in problem.demands:
         for variant in demand.variants:
             for candidate in variant.candidates:
                 if candidate.accelerator == plan[variant.key].accelerator:
-                    used[candidate.device] += [candidate.units] * plan[variant.key].replicas
+                    placed = plan[variant.key].replicas - variant.unplaced
+                    used[candidate.device] += [candidate.units] * placed
     return all(fits(replicas, free_units(problem, device)) for device, replicas in used.items())
 
 
@@ -203,36 +207,54 @@ def _fits(replicas: tuple[int, ...], free: tuple[int, ...]) -> bool:
 def random_problem(
     seed: int, *, rationing: Rationing, delayed: bool = False, limited: bool = True
 ) -> Problem:
-    """Two or three demands on two or three devices, rarely with room for all; the seed decides everything."""
+    """Two or three demands on two or three devices, rarely with room for all; the seed decides everything.
+
+    Of six worlds one has single nodes, three have replicas of sizes that divide each other, two have others.
+    """
     rnd = random.Random(seed)  # noqa: S311 - reproducible test data
     devices = ["G", "H", "K"][: rnd.choice([2, 2, 3])]
-    demands = [_random_demand(rnd, number, devices) for number in range(rnd.choice([2, 2, 3]))]
+    sizes = [(1, 1, 2), (1, 1, 2), (1, 2, 4), (2, 2, 4), (1, 2, 3), (2, 3, 3)][seed % 6]
+    demands = [_random_demand(rnd, number, devices, sizes) for number in range(rnd.choice([2, 2, 3]))]
     demands.sort(key=lambda d: (d.priority, d.key))
-    floors: dict[str, int] = defaultdict(int)
+    floors: dict[str, list[int]] = defaultdict(list)
     for demand in demands:
         for variant in demand.variants:
-            if variant.floor:
-                floors[variant.candidates[0].device] += variant.candidates[0].units * variant.floor
-    capacity = {device: floors[device] + rnd.choice([0, 1, 2, 3, 4, 6]) for device in devices}
-    return Problem(tuple(demands), pools(**capacity) if limited else None, rationing, delayed)
+            floors[variant.candidates[0].device] += [variant.candidates[0].units] * (
+                variant.floor - variant.unplaced
+            )
+    capacity = {device: _random_nodes(rnd, floors[device], sizes, single=seed % 6 == 0) for device in devices}
+    return Problem(tuple(demands), capacity if limited else None, rationing, delayed)
 
 
-def _random_demand(rnd: random.Random, number: int, devices: Sequence[str]) -> Demand:
+def _random_nodes(rnd: random.Random, floors: Sequence[int], sizes: Sequence[int], *, single: bool) -> Nodes:
+    """Nodes that hold the floors, and some more."""
+    more = rnd.choice([0, 1, 2, 3, 4, 6])
+    if single:
+        return Nodes.pool(sum(floors) + more)
+    fixed = {size: 1 for size in sizes[:1] if rnd.random() < 0.3}
+    nodes = [units + rnd.choice([0, 0, 1]) for units in (*floors, *fixed)]
+    while more > 0:
+        nodes.append(min(more, rnd.choice([1, 2, 3, 4, 5])))
+        more -= nodes[-1]
+    return Nodes.of(nodes, fixed)
+
+
+def _random_demand(rnd: random.Random, number: int, devices: Sequence[str], sizes: Sequence[int]) -> Demand:
     shared = rnd.random() < 0.3
     variants = tuple(
-        _random_variant(rnd, f"v{number}{suffix}", devices) for suffix in ("ab" if shared else "a")
+        _random_variant(rnd, f"v{number}{suffix}", devices, sizes) for suffix in ("ab" if shared else "a")
     )
     rate = float(rnd.choice([0, 5, 12, 20, 30, 33]))
     priority = rnd.choice([1, 1, 5])
     return Demand(("ns", f"m{number}", f"class-{priority}"), priority, rate, variants)
 
 
-def _random_variant(rnd: random.Random, name: str, devices: Sequence[str]) -> Variant:
+def _random_variant(rnd: random.Random, name: str, devices: Sequence[str], sizes: Sequence[int]) -> Variant:
     names = sorted(rnd.sample(devices, rnd.choice([1, 2])))
     candidates = [
         a_candidate(
             n,
-            units=rnd.choice([1, 1, 2]),
+            units=rnd.choice(sizes),
             cost=float(rnd.choice([8, 10, 14, 25])),
             rate=rnd.choice([8, 10, 11.5, 20]),
         )
@@ -246,4 +268,7 @@ def _random_variant(rnd: random.Random, name: str, devices: Sequence[str]) -> Va
     current = rnd.choice([None, *devices])
     replicas = rnd.choice([0, 1, 2, 3]) if current else rnd.choice([0, 2])
     cost = next((c.cost_per_hour * replicas for c in candidates if c.accelerator == current), 0.0)
-    return Variant(("ns", name), tuple(candidates), minimum, maximum, floor, current, replicas, cost)
+    unplaced = floor if rnd.random() < 0.2 else 0
+    return Variant(
+        ("ns", name), tuple(candidates), minimum, maximum, floor, current, replicas, cost, unplaced
+    )

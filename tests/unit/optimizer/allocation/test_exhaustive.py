@@ -5,8 +5,10 @@ import pytest
 from inferno_optimizer.allocation import Core, Problem, Rationing, solve
 from unit.optimizer.allocation.exhaustive import best_score, random_problem, rounded, score
 
-SEEDS = 300
-CHUNK = 50
+SEEDS = 360
+"""300 of them have several nodes per device."""
+
+CHUNK = 60
 DELAYED = [r for r in Rationing if r is not Rationing.ALL_OR_NOTHING]
 
 
@@ -30,7 +32,7 @@ def test_every_stage_equals_exhaustive_enumeration_under_limits(rationing: Ratio
 
 @pytest.mark.parametrize("rationing", DELAYED)
 def test_every_stage_equals_exhaustive_enumeration_with_delayed_best_effort(rationing: Rationing) -> None:
-    for seed in range(SEEDS, SEEDS + 2 * CHUNK):
+    for seed in range(SEEDS, SEEDS + CHUNK + CHUNK // 2):
         core = Core() if seed % 2 else TINY_CORE
         assert_optimal(random_problem(seed, rationing=rationing, delayed=True), core)
 

@@ -119,7 +119,7 @@ def test_a_less_important_demand_takes_nothing_from_a_more_important_one(
     free = replace(
         problem,
         demands=tuple(
-            replace(d, variants=tuple(replace(v, minimum=0, floor=0) for v in d.variants))
+            replace(d, variants=tuple(replace(v, minimum=0, floor=0, unplaced=0) for v in d.variants))
             for d in problem.demands
         ),
     )

@@ -7,6 +7,9 @@ import pytest
 from inferno_optimizer.allocation import (
     Assignment,
     Demand,
+    Filled,
+    Nodes,
+    Packing,
     Problem,
     Rationing,
     Solution,
@@ -117,6 +120,86 @@ def test_idle_devices_while_a_shared_demand_is_unserved() -> None:
     problem = Problem((shared,), pools(G=3, H=3), Rationing.FAIR)
     plan = placed(problem, {("ns", "g"): Assignment("G", 3), ("ns", "h"): Assignment("H", 2)})
     assert any("H is idle" in violation for violation in verify(problem, plan))
+
+
+def on_nodes() -> Problem:
+    """Nodes of 8, 8 and 4 with a fixed replica of 2: large needs 4 x 4, small 2 x 1."""
+    demands = (
+        a_demand("large", 40, a_candidate("G", units=4)),
+        a_demand("small", 20, a_candidate("G"), priority=5),
+    )
+    return Problem(demands, {"G": Nodes.of([8, 8, 4], {2: 1})}, Rationing.PRIORITY)
+
+
+BIG, LITTLE = (4, 1), (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("packing", "words"),
+    [
+        ((), "4 replicas of 4 units of G are to be placed, the placement has 0"),
+        ((Filled(8, ((4, 2),), 2),), "2 replicas of 1 units of G are to be placed, the placement has 0"),
+        (
+            (Filled(8, ((4, 2),), 1), Filled(8, ((4, 2), (2, 1), LITTLE), 1)),
+            "12 units are placed on a node with 8 free units of G",
+        ),
+        (
+            (Filled(8, (BIG,), 3), Filled(4, (BIG,), 1), Filled(8, ((2, 1), LITTLE), 1)),
+            "4 nodes with 8 free units of G are used, there are 2",
+        ),
+        (
+            (Filled(8, ((4, 2),), 2), Filled(6, ((2, 1), LITTLE), 1)),
+            "1 nodes with 6 free units of G are used, there are 0",
+        ),
+        (
+            (Filled(8, ((4, 2),), 2), Filled(4, (LITTLE,), 1)),
+            "1 replicas of 2 units of G are to be placed, the placement has 0",
+        ),
+        ((Filled(8, ((4, 2),), 2), Filled(4, ((2, 1), LITTLE, (3, 0)), 1)), "a pattern of nothing"),
+        ((Filled(8, ((4, 2),), 2), Filled(4, ((2, 1), LITTLE), 1), Filled(4, (), 0)), "a pattern of nothing"),
+        (
+            (Filled(8, ((4, 2),), 2), Filled(4, ((2, 1), (1, 1)), 1)),
+            "2 replicas of 1 units of G are to be placed, the placement has 1",
+        ),
+    ],
+)
+def test_a_corrupted_placement(packing: Packing, words: str) -> None:
+    problem = on_nodes()
+    solution = solve(problem)
+    assert verify(problem, solution) == []
+    gathered = (Filled(8, ((4, 2),), 2), Filled(4, ((2, 1), LITTLE), 1))
+    assert verify(problem, replace(solution, placement={"G": gathered})) == []
+    violations = verify(problem, replace(solution, placement={"G": packing}))
+    assert any(words in violation for violation in violations)
+
+
+def test_a_placement_that_is_missing() -> None:
+    problem = on_nodes()
+    assert verify(problem, replace(solve(problem), placement={})) != []
+
+
+def test_units_scattered_over_nodes_are_no_room_for_more() -> None:
+    """8 units are idle on four nodes of 2: nobody is kept from them, but they hold no replica of 4."""
+    problem = Problem(
+        (a_demand("large", 40, a_candidate("G", units=4), minimum=1),),
+        {"G": Nodes.of([2, 2, 2, 2])},
+        Rationing.PRIORITY,
+    )
+    solution = solve(problem)
+    assert solution.assignments[("ns", "large")].replicas == 0
+    assert verify(problem, solution) == []
+
+
+def test_a_node_that_others_would_leave_is_room_for_more() -> None:
+    """Free has the whole node of 4 that premium's replica needs, and a node of 2 is idle besides."""
+    premium = a_demand("premium", 10, a_candidate("G", units=4))
+    free = a_demand("free", 20, a_candidate("G", units=2), priority=10)
+    problem = Problem((premium, free), {"G": Nodes.of([4, 2])}, Rationing.PRIORITY)
+    plan = placed(problem, {PREMIUM: Assignment("G", 0), FREE: Assignment("G", 2)})
+    assert any("premium" in violation for violation in verify(problem, plan))
+    right = solve(problem)
+    assert right.assignments == {PREMIUM: Assignment("G", 1), FREE: Assignment("G", 1)}
+    assert verify(problem, right) == []
 
 
 @pytest.mark.parametrize(
