@@ -7,13 +7,17 @@ wrong. After it everything is as it was, without anybody's help.
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 import pytest
 
 from builders import a_load, a_snapshot, a_variant
+from inferno_actuator.actuation.verdict import Actuation
+from inferno_actuator.decisions import Decision
+from inferno_actuator.known import Key
+from inferno_actuator.modes import Mode
 from inferno_actuator.triggers import Trigger
 from inferno_shared.contracts import Allocation, Certificate, Outcome, Plan, PlanReason, Snapshot, Variant
 from inferno_shared.errors import (
@@ -378,8 +382,10 @@ def test_there_are_as_many_faults_as_were_promised() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
 
 
-@pytest.mark.parametrize("stage", ["collect", "optimize", "apply"])
-async def test_a_process_killed_at_any_stage_is_followed_by_one_that_goes_on(stage: str) -> None:
+@pytest.mark.parametrize("stage", ["collect", "optimize", "act", "apply"])
+async def test_a_process_killed_at_any_stage_is_followed_by_one_that_goes_on(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first dies in mid-cycle; the next one knows from the status what was desired."""
     world = await a_steady_world()
     stuck = asyncio.Event()
@@ -389,7 +395,16 @@ async def test_a_process_killed_at_any_stage_is_followed_by_one_that_goes_on(sta
         await asyncio.Event().wait()
         raise AssertionError
 
-    if stage == "apply":
+    async def hang_scaling(_: Sequence[Decision]) -> Mapping[Key, Actuation]:
+        stuck.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    if stage == "act":
+        world.statuses.modes = {A: Mode.DIRECT, B: Mode.DIRECT}
+        world.statuses.hpas = []
+        monkeypatch.setattr(world.statuses, "act", hang_scaling)
+    elif stage == "apply":
         world.statuses.hang = True
         world.see(*(v.model_copy(update={"load": a_load(60)}) for v in VARIANTS))
     else:
