@@ -21,5 +21,5 @@ def test_every_test_and_case_that_the_table_names_exists() -> None:
 
 
 def test_the_table_has_every_fault_of_the_actuator() -> None:
-    told = {case for file, _, case in NAMED if file == "unit/actuator/test_faults.py"}
+    told = {case for file, _, case in NAMED if case and file.endswith("actuator/test_faults.py")}
     assert {fault.name for fault in FAULTS} == told
