@@ -52,9 +52,22 @@ def test_eight_units_scattered_over_four_nodes_place_no_replica_of_four_and_the_
     assert "a replica of 4 units needs one node with 4 free" in problem.message
     assert "the largest of 4 nodes with free units has 2, of 8 in all" in problem.message
     assert "v on H100 cannot be placed" in problem.message
+    message = found["v"].message
+    assert f"{H100_DEVICE} has 8 units. A replica takes 4 units of one node: the largest of 4" in message
     [placement] = plan.placement
     assert (placement.free_units, placement.largest_free) == (8, 2)
     assert [(s.free_units, s.nodes, s.used_nodes) for s in placement.shapes] == [(2, 4, 0)]
+
+
+def test_units_that_are_free_on_too_many_nodes_are_told_apart_from_units_that_are_missing() -> None:
+    """Replicas of 4 on nodes of 6 and 6: two of three, and 2 + 2 units are left."""
+    _, found = planned(wide(), inventory=nodes(6, 6))
+    assert found["v"].replicas == 2
+    assert (
+        "4 units are free, but a replica takes 4 of one node, and none has more than 2" in found["v"].message
+    )
+    _, found = planned(wide(), inventory=nodes(8, 1))
+    assert "of one node" not in found["v"].message
 
 
 def test_the_only_accelerator_that_packs_is_chosen_although_it_is_dearer() -> None:

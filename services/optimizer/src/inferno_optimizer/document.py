@@ -72,7 +72,12 @@ def document(snapshot: Snapshot, findings: Findings) -> Plan:
     limits = {device: found.units for device, found in nodes.items()}
     placement = placements(nodes, findings.placement, replicas_used(findings.decisions, findings.held))
     scarcity = Scarcity(
-        None if snapshot.policy.unlimited else limits, holders, used, findings.wishes, findings.growth
+        None if snapshot.policy.unlimited else limits,
+        holders,
+        used,
+        findings.wishes,
+        findings.growth,
+        {entry.device: entry for entry in placement},
     )
     catalogue = {accelerator.name: accelerator for accelerator in snapshot.accelerators}
     allocations = [_allocation(d, snapshot.policy, scarcity, catalogue) for d in findings.decisions]

@@ -65,6 +65,23 @@ def spread(nodes: Nodes) -> str:
     return f"the largest of {nodes.count} nodes with free units has {nodes.largest}, of {nodes.units} in all"
 
 
+def room_words(placement: Placement, units: int) -> str:
+    """Why free units are no room for a replica; empty where there is room, or where the units are the reason.
+
+    Example: "6 units are free, but a replica takes 4 of one node, and none has more than 3 left".
+    """
+    largest = max((shape.free_units for shape in placement.shapes), default=0)
+    if not largest or placement.largest_free >= units or placement.free_units < units:
+        return ""
+    if units > largest:
+        nodes = Nodes(tuple((shape.free_units, shape.nodes) for shape in placement.shapes))
+        return f"A replica takes {units} units of one node: {spread(nodes)}."
+    return (
+        f"{placement.free_units} units are free, but a replica takes {units} of one node, and none has more"
+        f" than {placement.largest_free} left."
+    )
+
+
 def over_committed(
     placement: Sequence[Placement], limits: Mapping[str, int], used: Mapping[str, int]
 ) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from rich.table import Table
 
-from inferno_shared.contracts import AnalysisResult, Plan
+from inferno_shared.contracts import AnalysisResult, Placement, Plan
 
 
 def plan_tables(plan: Plan) -> list[object]:
@@ -87,11 +87,27 @@ def _reasons(plan: Plan, only: Collection[tuple[str, str]] | None = None) -> Tab
 
 
 def _devices(plan: Plan) -> Table:
-    table = Table("device", "used", "limit", "one more unit")
+    table = Table("device", "used", "limit", "nodes used", "largest free", "one more unit")
+    placement = {entry.device: entry for entry in plan.placement}
     for entry in plan.capacity:
-        limit = "-" if entry.limit is None else str(entry.limit)
-        table.add_row(entry.device, str(entry.used), limit, entry.one_more.message if entry.one_more else "-")
+        nodes, largest = _nodes(placement.get(entry.device))
+        table.add_row(
+            entry.device,
+            str(entry.used),
+            "-" if entry.limit is None else str(entry.limit),
+            nodes,
+            largest,
+            entry.one_more.message if entry.one_more else "-",
+        )
     return table
+
+
+def _nodes(placement: Placement | None) -> tuple[str, str]:
+    """How many nodes with free units are used, and the largest replica that still finds one, in units."""
+    if placement is None:
+        return "-", "-"
+    used = sum(shape.used_nodes for shape in placement.shapes)
+    return f"{used} of {sum(shape.nodes for shape in placement.shapes)}", str(placement.largest_free)
 
 
 def _certificate(plan: Plan) -> Table:

@@ -10,7 +10,8 @@ from inferno_optimizer.demands import DemandKey
 from inferno_optimizer.explain.growth import NOTHING, Growth
 from inferno_optimizer.explain.wishes import Wish
 from inferno_optimizer.explain.wording import replicas_of
-from inferno_shared.contracts import Outcome, Policy, SaturationPolicy
+from inferno_optimizer.placement import room_words
+from inferno_shared.contracts import Outcome, Placement, Policy, SaturationPolicy
 
 HOLDERS_NAMED: Final = 3
 
@@ -33,6 +34,7 @@ class Scarcity:
     used: Mapping[str, int]
     wishes: Mapping[DemandKey, Wish] = field(default_factory=dict)
     growth: Mapping[str, Growth] = field(default_factory=dict)
+    placement: Mapping[str, Placement] = field(default_factory=dict)
 
 
 def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator[str]:
@@ -111,8 +113,18 @@ def _devices(devices: Sequence[str], decision: Decision, scarcity: Scarcity) -> 
         limit = (scarcity.limits or {}).get(device, 0)
         units = "1 unit" if limit == 1 else f"{limit} units"
         yield f"{device} has {units}{_holders(device, decision, scarcity)}."
+        yield from _room(device, decision, scarcity)
         if device in scarcity.growth:
             yield growth_sentence(device, scarcity.growth[device])
+
+
+def _room(device: str, decision: Decision, scarcity: Scarcity) -> Iterator[str]:
+    here = [choice for choice in decision.member.choices if choice.accelerator.device == device]
+    sizes = [choice.units for choice in here if decision.choice in (None, choice)] or [c.units for c in here]
+    if sizes and device in scarcity.placement:
+        words = room_words(scarcity.placement[device], min(sizes))
+        if words:
+            yield words
 
 
 def _holders(device: str, decision: Decision, scarcity: Scarcity) -> str:
