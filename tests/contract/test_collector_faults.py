@@ -7,7 +7,10 @@ a problem, and when it ends everything is as before.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, Final
 
 import httpx
@@ -78,6 +81,7 @@ class World:
     distort: Distortion | None = None
     respond: Callable[[], httpx.Response] | None = None
     hanging: bool = False
+    seconds_ahead: float = 0.0
 
     def __post_init__(self) -> None:
         self.cluster.configure(PROMETHEUS_BASE_URL="https://thanos:9091")
@@ -99,7 +103,9 @@ class World:
         entries = distort(series_of("p-0")) + series_of("q-0")
         wanted = [e for e in entries if ("_tokens_" in e["metric"]["__name__"]) == (asked == "_tokens_")]
         found = [] if asked == "inter_token_latency" else wanted
-        return httpx.Response(200, json={"data": {"resultType": "matrix", "result": found}})
+        date = format_datetime(datetime.fromtimestamp(NOW + self.seconds_ahead, UTC), usegmt=True)
+        body = {"data": {"resultType": "matrix", "result": found}}
+        return httpx.Response(200, json=body, headers={"date": date})
 
 
 class Reader:
@@ -374,16 +380,105 @@ CLUSTER_FAULTS: Final[list[tuple[str, Callable[[ClusterApi], None], str, bool]]]
 @pytest.mark.parametrize(
     ("fault", "reason", "stays"), [f[1:] for f in CLUSTER_FAULTS], ids=[f[0] for f in CLUSTER_FAULTS]
 )
-async def test_a_fault_in_the_cluster_is_named_and_costs_no_other_variant(
+async def test_a_fault_in_the_cluster_is_named_costs_no_other_variant_and_passes(
     fault: Callable[[ClusterApi], None],
     reason: str,
     stays: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     world = World()
+    before = deepcopy(world.cluster.objects)
     async with running(world) as reader:
         await reader.snapshot()
         fault(world.cluster)
         snapshot = await reader.until(lambda s: reason in reasons(s))
+        world.cluster.mend()
+        world.cluster.restore(before)
+        after = await reader.until(lambda s: not s.problems)
+    assert {variant.name for variant in after.variants} == {SEED_NAME, OTHER}
     names = {variant.name for variant in snapshot.variants}
     assert names == ({SEED_NAME, OTHER} if stays else {OTHER})
     assert [rate(snapshot, name) for name in names] == pytest.approx([30] * len(names))
+
+
+@pytest.mark.parametrize("status", [None, 401, 429, 500], ids=lambda s: str(s or "no connection"))
+async def test_an_api_server_that_refuses_is_named_and_caught_up_with_afterwards(status: int | None) -> None:
+    """What is known stays in force meanwhile, and what changed meanwhile is known in the end."""
+    world = World()
+    async with running(world) as reader:
+        await reader.snapshot()
+        world.cluster.cut_watches(status)
+        world.cluster.put(NODES, a_node_json("meanwhile"))
+        said = "connection refused" if status is None else f"(HTTP {status})"
+        snapshot = await reader.until(lambda s: any(said in problem.message for problem in s.problems))
+        assert reasons(snapshot) == {"WatchLost"}
+        assert [rate(snapshot, name) for name in (SEED_NAME, OTHER)] == pytest.approx([30, 30])
+        assert len(snapshot.inventory) == 1
+        world.cluster.mend()
+        after = await reader.until(lambda s: "WatchLost" not in reasons(s) and len(s.inventory) == 2)
+        assert {variant.name for variant in after.variants} == {SEED_NAME, OTHER}
+
+
+async def test_a_watch_that_is_too_old_lists_again_and_loses_nothing() -> None:
+    world = World()
+    async with running(world) as reader:
+        await reader.snapshot()
+        world.cluster.expire()
+        world.cluster.put(NODES, a_node_json("meanwhile"))
+        after = await reader.until(lambda s: len(s.inventory) == 2)
+        assert {variant.name for variant in after.variants} == {SEED_NAME, OTHER}
+
+
+async def test_a_node_that_is_lost_with_pods_on_it_is_lost_only_when_they_are_known_to_be_dead() -> None:
+    world = World()
+    async with running(world) as reader:
+        world.cluster.put(NODES, a_node_json(ready=False))
+        uncertain = await reader.until(lambda s: "NodeNotReady" in reasons(s))
+        assert uncertain.inventory[0].allocatable == 2
+        world.cluster.put(PODS, a_pod_json("p-0", ready_at=None))
+        world.cluster.put(PODS, a_pod_json("q-0", deployment=OTHER, ip="10.0.0.2", ready_at=None))
+        lost = await reader.until(lambda s: s.inventory[0].allocatable == 0)
+        assert [variant.current.ready_replicas for variant in lost.variants] == [0, 0]
+        assert [variant.current.replicas for variant in lost.variants] == [1, 1]
+        world.cluster.put(NODES, a_node_json())
+        world.cluster.put(PODS, a_pod_json("p-0"))
+        back = await reader.until(lambda s: s.inventory[0].allocatable == 8)
+        assert "NodeNotReady" not in reasons(back)
+
+
+async def test_config_maps_that_are_deleted_leave_the_last_good_values_until_they_are_back() -> None:
+    world = World()
+    async with running(world) as reader:
+        before = await reader.snapshot()
+        for name in ("accelerator-unit-costs", "service-classes-config"):
+            world.cluster.take(CONFIG_MAPS, name)
+        without = await reader.until(lambda s: "ConfigMapMissing" in reasons(s))
+        assert without.accelerators == before.accelerators
+        assert without.service_classes == before.service_classes
+        assert [rate(without, name) for name in (SEED_NAME, OTHER)] == pytest.approx([30, 30])
+        world.cluster.put(CONFIG_MAPS, a_config_map_json("accelerator-unit-costs", COSTS))
+        world.cluster.put(CONFIG_MAPS, a_config_map_json("service-classes-config", CLASSES))
+        assert reasons(await reader.until(lambda s: not s.problems)) == set()
+
+
+async def test_half_of_the_pods_missing_is_not_half_of_the_load() -> None:
+    """Two of a variant's pods, of which Prometheus knows one: the other is taken to do as much."""
+    world = World()
+    world.cluster.objects[PODS.plural].append(a_pod_json("p-1", ip="10.0.0.3"))
+    async with running(world) as reader:
+        snapshot = await reader.snapshot()
+        assert rate(snapshot, SEED_NAME) == pytest.approx(60)
+        [message] = [v.load.message for v in snapshot.variants if v.name == SEED_NAME]
+        assert "1 of 2 pods taken as the others' mean" in (message or "")
+        world.cluster.put(PODS, a_pod_json("p-2", ip="10.0.0.4"))
+        fewer = await reader.until(lambda s: rate(s, SEED_NAME) is None)
+        assert reasons(fewer) == {"MetricsStale"}
+        assert rate(fewer, OTHER) == pytest.approx(30)
+
+
+async def test_clocks_that_differ_are_named_and_cost_nothing_while_the_samples_are_fresh() -> None:
+    world = World(seconds_ahead=-40)
+    async with running(world) as reader:
+        snapshot = await reader.snapshot()
+    assert rate(snapshot, SEED_NAME) == pytest.approx(30)
+    assert "our clock and Prometheus' differ by 40 s" in snapshot.problems[0].message
+    assert reasons(snapshot) == {"ClockSkew"}

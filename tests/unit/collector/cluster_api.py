@@ -51,7 +51,10 @@ class ClusterAnswer:
 
 
 class ClusterApi:
-    """The seed's world. `forbidden` plurals may not be read; `down` refuses, `hung` never answers."""
+    """The seed's world. `forbidden` plurals may not be read; `down` refuses, `hung` never answers.
+
+    `failing` is a status that everything is answered with.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, list[Raw]] = {
@@ -67,9 +70,11 @@ class ClusterApi:
         }
         self.forbidden: set[str] = set()
         self.down = False
+        self.failing: int | None = None
         self.hung: asyncio.Event | None = None
         self.requests: list[Request] = []
         self._watches: dict[str, list[asyncio.Queue[Raw | None]]] = {}
+        self._told: list[tuple[str, int, Raw]] = []
         self._version = 1
 
     @asynccontextmanager
@@ -84,7 +89,9 @@ class ClusterApi:
         plural = request.path.rpartition("/")[2]
         if self.hung is not None:
             await self.hung.wait()
-        if plural == "version":
+        if self.failing is not None:
+            yield ClusterAnswer(self.failing, {"kind": "Status", "code": self.failing, "message": "not now"})
+        elif plural == "version":
             yield ClusterAnswer(200, {"gitVersion": "v1.36.0"})
         elif plural not in self.objects:
             yield ClusterAnswer(404, {"kind": "Status", "code": 404, "message": "not found"})
@@ -92,6 +99,10 @@ class ClusterApi:
             yield ClusterAnswer(403, {"kind": "Status", "code": 403, "message": "forbidden"})
         elif ("watch", "true") in request.query or ("watch", "1") in request.query:
             events: asyncio.Queue[Raw | None] = asyncio.Queue()
+            since = int(next(value for key, value in request.query if key == "resourceVersion"))
+            for told, version, event in self._told:
+                if told == plural and version > since:
+                    events.put_nowait(event)
             self._watches.setdefault(plural, []).append(events)
             yield ClusterAnswer(200, None, events)
         else:
@@ -113,17 +124,48 @@ class ClusterApi:
         self.objects[resource.plural].append(raw)
         self._tell(resource, {"type": "MODIFIED" if same else "ADDED", "object": raw})
 
-    def cut_watches(self) -> None:
-        """End every watch; nothing is to be reached afterwards."""
-        self.down = True
+    def take(self, resource: Resource, name: str) -> None:
+        """Delete an object and tell the watches."""
+        self._version += 1
+        [found] = [o for o in self.objects[resource.plural] if o["metadata"]["name"] == name]
+        self.objects[resource.plural].remove(found)
+        metadata = found["metadata"] | {"resourceVersion": str(self._version)}
+        self._tell(resource, {"type": "DELETED", "object": found | {"metadata": metadata}})
+
+    def cut_watches(self, failing: int | None = None) -> None:
+        """End every watch; afterwards nothing is to be reached, or all is answered with a status."""
+        self.down, self.failing = failing is None, failing
         for queues in self._watches.values():
             for queue in queues:
                 queue.put_nowait(None)
+        self._watches.clear()
+
+    def expire(self) -> None:
+        """End every watch with 410: what it would go on from is forgotten. Nobody hears of changes before."""
+        status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+        self._told.clear()
+        for plural in list(self._watches):
+            for queue in self._watches.pop(plural):
+                queue.put_nowait({"type": "ERROR", "object": status})
+
+    def mend(self) -> None:
+        """Answer everything again."""
+        self.down, self.failing = False, None
+
+    def restore(self, objects: Mapping[str, list[Raw]]) -> None:
+        """Make everything as it was, and tell the watches."""
+        for resource in (NODES, PODS, DEPLOYMENTS, SERVICES, VARIANT_AUTOSCALINGS, CONFIG_MAPS):
+            names = {raw["metadata"]["name"] for raw in objects[resource.plural]}
+            for name in {raw["metadata"]["name"] for raw in self.objects[resource.plural]} - names:
+                self.take(resource, name)
+            for raw in objects[resource.plural]:
+                self.put(resource, raw)
 
     def configure(self, **data: str) -> None:
         """Write the autoscaler's own ConfigMap."""
         self.put(CONFIG_MAPS, a_config_map_json("inferno-autoscaler-variantautoscaling-config", data))
 
     def _tell(self, resource: Resource, event: Raw) -> None:
+        self._told.append((resource.plural, self._version, event))
         for queue in self._watches.get(resource.plural, []):
             queue.put_nowait(event)
