@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 HELM := $(or $(wildcard bin/helm),helm)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock chart deploy undeploy clean
+.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock chart deploy undeploy dashboards alerts-test docs docs-reference release-check sbom licenses audit clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,7 @@ lock: $(STAMP) ## Lock every requirement with hashes again
 	@for service in $(SERVICES); do $(COMPILE) services/$$service/pyproject.toml -o requirements/$$service.txt || exit 1; done
 	@$(COMPILE) requirements/dev.in $(SERVICES:%=services/%/pyproject.toml) -o requirements/dev.txt
 	@$(COMPILE) hack/vllme/vllm_emulator/requirements.in -o hack/vllme/vllm_emulator/requirements.txt
+	@for name in docs release; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 chart: $(STAMP) ## Make config/ and the golden renderings from the Helm chart; lint, kubeconform (needs Go)
 	@$(BIN)/python hack/tools/build.py helm kubeconform
@@ -81,6 +82,13 @@ deploy: ## Install into the cluster of $KUBECONFIG: make deploy IMG=registry/inf
 
 undeploy: ## Remove what `make deploy` installed; the custom resource and its objects stay
 	@$(HELM) uninstall inferno-autoscaler --namespace inferno-autoscaler-system --ignore-not-found
+
+dashboards: $(STAMP) ## Write dashboards, recording rules and alerts into the chart
+	@PYTHONPATH=hack $(BIN)/python -m dashboards
+
+alerts-test: $(STAMP) ## Every alert fires when it should, and only then (promtool)
+	@$(BIN)/python hack/tools/build.py prometheus
+	@bin/promtool test rules tests/unit/alerts/alerts.test.yaml
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
