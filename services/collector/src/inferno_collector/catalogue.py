@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from inferno_collector.reasons import Reason
 from inferno_shared.contracts import Accelerator, Problem, ServiceClass, SloTarget
 
 ACCELERATOR_COSTS: Final = "accelerator-unit-costs"
@@ -75,7 +76,7 @@ def _entries(
         kept = "its last good entries stay in force" if previous else "no entry is known"
         message = f"the ConfigMap {state}; {kept}: apply it again"
         problems.append(
-            Problem(subject=f"ConfigMap {config_map}", reason="ConfigMapMissing", message=message)
+            Problem(subject=f"ConfigMap {config_map}", reason=Reason.CONFIG_MAP_MISSING, message=message)
         )
         return dict(previous)
     entries: dict[str, _Entry] = {}
@@ -97,7 +98,7 @@ def _invalid(config_map: str, key: str, faults: Iterable[str], *, kept: bool) ->
     for fault in faults:
         yield Problem(
             subject=f"ConfigMap {config_map} key {key}",
-            reason="InvalidConfiguration",
+            reason=Reason.INVALID_CONFIGURATION,
             message=f"{fault}; {consequence}",
         )
 

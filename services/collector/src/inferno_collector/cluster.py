@@ -14,6 +14,7 @@ from inferno_collector.inventory.claims import (
 )
 from inferno_collector.inventory.placement import parse_placed_pod
 from inferno_collector.pulse import ApiPulse
+from inferno_collector.reasons import Reason
 from inferno_collector.view import ClusterView
 from inferno_collector.workloads import LEADER_WORKER_SETS, PARSERS, STATEFUL_SETS
 from inferno_shared.contracts import Problem
@@ -140,7 +141,7 @@ class Cluster:
         lost = [
             Problem(
                 subject=f"Watch {resource.plural}",
-                reason="WatchLost",
+                reason=Reason.WATCH_LOST,
                 message=f"not followed for {cache.stale_seconds(now):.0f} s: {cache.problem}",
             )
             for resource, cache in self._all()
@@ -149,7 +150,7 @@ class Cluster:
         silence = self._pulse.problem(now)
         if lost or silence is None:
             return lost
-        return [Problem(subject="API server", reason="WatchLost", message=silence)]
+        return [Problem(subject="API server", reason=Reason.WATCH_LOST, message=silence)]
 
     def _changed(self) -> None:
         self.version += 1

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from inferno_collector.reasons import Reason
 from inferno_shared.contracts import Policy, Problem
 
 CONFIGURATION: Final = "inferno-autoscaler-variantautoscaling-config"
@@ -198,7 +199,7 @@ def _misspelt(key: str, meant: str) -> Problem:
 def _missing() -> Problem:
     return Problem(
         subject=f"ConfigMap {CONFIGURATION}",
-        reason="ConfigMapMissing",
+        reason=Reason.CONFIG_MAP_MISSING,
         message="the ConfigMap does not exist; what was in force, or the defaults, apply: "
         "apply config/manager/configmap.yaml",
     )
@@ -206,4 +207,4 @@ def _missing() -> Problem:
 
 def _problem(key: str, message: str) -> Problem:
     subject = f"ConfigMap {CONFIGURATION} key {key}"
-    return Problem(subject=subject, reason="InvalidConfiguration", message=message)
+    return Problem(subject=subject, reason=Reason.INVALID_CONFIGURATION, message=message)

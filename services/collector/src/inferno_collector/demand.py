@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from inferno_collector.flow import Means
 from inferno_collector.holding import RateRead
+from inferno_collector.reasons import Reason
 from inferno_collector.samples import History
 from inferno_collector.steadiness import Caution
 
@@ -39,9 +40,9 @@ class DemandPolicy:
 class Doubt(StrEnum):
     """Why a load is unknown; the words of the condition `MetricsAvailable`."""
 
-    MISSING = "MetricsMissing"
-    STALE = "MetricsStale"
-    SOURCE = "PrometheusError"
+    MISSING = Reason.METRICS_MISSING
+    STALE = Reason.METRICS_STALE
+    SOURCE = Reason.PROMETHEUS_ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from inferno_collector.inventory.claims import published_devices
 from inferno_collector.inventory.gate import TolerationsByVariant
 from inferno_collector.loads import MeasuredLoads, Server
 from inferno_collector.ports import metrics_port
+from inferno_collector.reasons import Reason
 from inferno_collector.roster import Roster, ServingPod
 from inferno_collector.selectors import SelectorIndex
 from inferno_collector.variants import Resolution, UnresolvableError, variant_of, variant_problem
@@ -110,7 +111,7 @@ def _unreadable(view: ClusterView) -> Iterator[Problem]:
     for kind in sorted(view.malformed.keys() - {"VariantAutoscaling"}):
         for (namespace, name), message in sorted(view.malformed[kind].items()):
             where = f"{namespace}/{name}" if namespace else name
-            yield Problem(subject=f"{kind} {where}", reason="InvalidObject", message=message)
+            yield Problem(subject=f"{kind} {where}", reason=Reason.INVALID_OBJECT, message=message)
 
 
 def _address(ip: str | None, port: int) -> str | None:

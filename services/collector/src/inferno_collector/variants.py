@@ -15,6 +15,7 @@ from inferno_collector.catalogue import Catalogue
 from inferno_collector.inventory.devices import device_of
 from inferno_collector.loads import MeasuredLoad
 from inferno_collector.ports import argument
+from inferno_collector.reasons import Reason
 from inferno_collector.selectors import SelectorIndex
 from inferno_collector.view import ClusterView, Key
 from inferno_collector.workloads import PARSERS, ScaledWorkload, WorkloadKey, kind_of
@@ -22,8 +23,6 @@ from inferno_shared.contracts import CurrentAllocation, Problem, Profile, ScaleT
 from inferno_shared.contracts.wire import MAX_BATCH_SIZE
 from inferno_shared.kubernetes import Pod, VariantAutoscaling
 
-INVALID: Final = "InvalidConfiguration"
-TARGET_NOT_FOUND: Final = "TargetNotFound"
 _BATCH_SIZE_FLAG: Final = "--max-num-seqs"
 
 
@@ -66,7 +65,10 @@ def variant_problem(key: Key, reason: str, message: str) -> Problem:
 def resolve_variants(view: ClusterView, catalogue: Catalogue) -> Resolution:
     """Resolve every VariantAutoscaling of the view that is not being deleted."""
     malformed = view.malformed.get("VariantAutoscaling", {})
-    problems = [variant_problem(key, INVALID, message) for key, message in sorted(malformed.items())]
+    problems = [
+        variant_problem(key, Reason.INVALID_CONFIGURATION, message)
+        for key, message in sorted(malformed.items())
+    ]
     resolved: dict[Key, ResolvedVariant] = {}
     driven_by = _drivers(view.variants.values())
     for key in sorted(view.variants):
@@ -82,7 +84,7 @@ def resolve_variants(view: ClusterView, catalogue: Catalogue) -> Resolution:
             continue
         resolved[key] = ResolvedVariant(resource, target, service_class)
         warnings = [*resource.spec.malformed_profiles, *([warning] if warning else [])]
-        problems.extend(variant_problem(key, INVALID, message) for message in warnings)
+        problems.extend(variant_problem(key, Reason.INVALID_CONFIGURATION, message) for message in warnings)
     pods = _pods_by_variant(resolved.values(), view.pods.values())
     return Resolution(
         variants=[
@@ -136,7 +138,9 @@ def variant_of(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise UnresolvableError(INVALID, f"{field}: {first['msg']}, is {first['input']!r:.80}") from error
+        raise UnresolvableError(
+            Reason.INVALID_CONFIGURATION, f"{field}: {first['msg']}, is {first['input']!r:.80}"
+        ) from error
 
 
 def _target(resource: VariantAutoscaling, view: ClusterView) -> ScaledWorkload:
@@ -145,7 +149,7 @@ def _target(resource: VariantAutoscaling, view: ClusterView) -> ScaledWorkload:
     if kind is None:
         known = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in PARSERS)
         raise UnresolvableError(
-            INVALID,
+            Reason.INVALID_CONFIGURATION,
             f"spec.scaleTargetRef is a {reference.kind} ({reference.api_version}), whose pods are not known: "
             f"name one of {known}",
         )
@@ -155,7 +159,7 @@ def _target(resource: VariantAutoscaling, view: ClusterView) -> ScaledWorkload:
         return found
     fault = view.malformed.get(kind, {}).get((namespace, name)) or view.unread.get(kind)
     raise UnresolvableError(
-        TARGET_NOT_FOUND,
+        Reason.TARGET_NOT_FOUND,
         f"{kind} {namespace}/{name} cannot be read: {fault}"
         if fault
         else f"there is no {kind} {namespace}/{name}: create it, or name it in spec.scaleTargetRef",
@@ -185,7 +189,7 @@ def _drivers(variants: Iterable[VariantAutoscaling]) -> Mapping[WorkloadKey, Key
 def _refuse_shared_target(target: ScaledWorkload, first: Key, key: Key) -> None:
     if first != key:
         raise UnresolvableError(
-            INVALID,
+            Reason.INVALID_CONFIGURATION,
             f"{target.kind} {target.metadata.name} is already scaled by {first[1]}: delete one of the two",
         )
 
@@ -201,7 +205,7 @@ def _service_class(resource: VariantAutoscaling, catalogue: Catalogue) -> tuple[
     if not holding:
         known = ", ".join(sorted(c.name for c in catalogue.service_classes.values())) or "none"
         raise UnresolvableError(
-            INVALID,
+            Reason.INVALID_CONFIGURATION,
             f"no service class holds model {model} (classes: {known}): "
             "add it to a class in ConfigMap service-classes-config",
         )

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from inferno_collector.inventory.devices import Offer
 from inferno_collector.inventory.gate import listed
+from inferno_collector.reasons import Reason
 from inferno_collector.samples import PodKey
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import Metadata, Resource, parse_metadata, quantity
@@ -201,7 +202,7 @@ def _problems(riddles: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Prob
         names = sorted(set(pools))
         yield Problem(
             subject=f"DRA driver {driver}",
-            reason="DeviceUnknown",
+            reason=Reason.DEVICE_UNKNOWN,
             message=f"{what} ({listed('pool', names)}): not understood and not counted"
             if what.startswith("offers")
             else f"{what} ({listed('pool', names)}): what is there counts",

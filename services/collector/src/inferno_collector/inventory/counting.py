@@ -17,6 +17,7 @@ from typing import Final
 from inferno_collector.inventory.claims import Published
 from inferno_collector.inventory.devices import Offer, Riddle, offers_of
 from inferno_collector.inventory.gate import NodeGate, TolerationsByVariant, listed
+from inferno_collector.reasons import Reason
 from inferno_collector.samples import PodKey
 from inferno_shared.contracts import NodeInventory, Problem
 from inferno_shared.kubernetes import Node, Pod
@@ -63,14 +64,14 @@ def take_inventory(
         offers: list[Offer] = []
         for found in offers_of(node):
             if isinstance(found, Riddle):
-                findings.add(name, "DeviceUnknown", found.why)
+                findings.add(name, Reason.DEVICE_UNKNOWN, found.why)
                 continue
             offers.append(found)
             if found.sharers is not None:
                 sharers[found.device][found.sharers].append(name)
         for offer in published.offers.get(name, ()):
             if any(known.device == offer.device and known.count for known in offers):
-                findings.add(name, "DeviceTwice", _TWICE.format(device=offer.device))
+                findings.add(name, Reason.DEVICE_TWICE, _TWICE.format(device=offer.device))
             else:
                 offers.append(offer)
         closed = gate.why_closed(node) if offers else None
@@ -134,7 +135,7 @@ def _uneven_shares(sharers: Mapping[str, Mapping[int, Sequence[str]]]) -> Iterat
             )
             yield Problem(
                 subject=f"Device {device}",
-                reason="SharesDiffer",
+                reason=Reason.SHARES_DIFFER,
                 message=f"one unit is not the same everywhere ({kinds}), but a profile knows only one size: "
                 "share the device alike on all nodes",
             )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from inferno_collector.inventory.placement import Tolerations, blocking_taints, shown, tolerated
+from inferno_collector.reasons import Reason
 from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import Node, Taint
 
@@ -33,16 +34,16 @@ class NodeGate:
     def why_closed(self, node: Node) -> tuple[str, str] | None:
         """(reason, sentence) why no variant's pods can be placed on `node`; None when they can."""
         if node.metadata.deleting:
-            return "NodeDeleting", "is being deleted"
+            return Reason.NODE_DELETING, "is being deleted"
         if node.unschedulable:
-            return "NodeUnschedulable", "is cordoned (unschedulable)"
+            return Reason.NODE_UNSCHEDULABLE, "is cordoned (unschedulable)"
         if not node.ready:
-            return "NodeNotReady", "is not ready"
+            return Reason.NODE_NOT_READY, "is not ready"
         taints = blocking_taints(node)
         excluded = self._excluded_by(taints)
         if excluded and len(excluded) == self._count:
             listed = ", ".join(map(shown, taints))
-            return "NodeTainted", f"has taint {listed}, which no variant's pods tolerate"
+            return Reason.NODE_TAINTED, f"has taint {listed}, which no variant's pods tolerate"
         if excluded:
             self._partly[taints].append(node.metadata.name)
         return None
@@ -53,7 +54,7 @@ class NodeGate:
             excluded = self._excluded[taints]
             yield Problem(
                 subject=f"Taint {', '.join(map(shown, taints))}",
-                reason="TaintNotToleratedByAll",
+                reason=Reason.TAINT_NOT_TOLERATED_BY_ALL,
                 message=f"{listed('node', nodes)}: counted as capacity for every variant, but the pods of "
                 f"{listed('variant', excluded)} do not tolerate it: add the toleration to their templates",
             )

@@ -8,12 +8,12 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from inferno_collector.configuration import CONFIGURATION, PrometheusAddress
+from inferno_collector.reasons import Reason
 from inferno_collector.sources.bounded import BoundedTransport
 from inferno_shared.errors import ConfigurationError, UpstreamError
 from inferno_shared.service import http_client
@@ -21,9 +21,6 @@ from inferno_shared.service.http import is_loopback
 from inferno_shared.service.tls import ReloadingContext, client_context
 from inferno_shared.service.tls.context import load_pair, version_of
 from inferno_shared.service.token_file import BearerTokenFile
-
-CERTIFICATE_NOT_USABLE: Final = "CertificateNotUsable"
-TOKEN_NOT_SENT: Final = "TokenNotSent"  # noqa: S105 - the name of a problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +69,15 @@ class Admission:
 
     def problems(self) -> list[tuple[str, str]]:
         """(reason, message) of what is not as configured, though we are admitted."""
-        found = []
+        found: list[tuple[str, str]] = []
         if self._tls is not None:
             self._tls.refresh(retry=True)
             if self._tls.problem is not None:
                 message = f"the changed certificates are not in force, those before are: {self._tls.problem}"
-                found.append((CERTIFICATE_NOT_USABLE, message))
+                found.append((Reason.CERTIFICATE_NOT_USABLE, message))
         if self._in_the_clear and (self._token or self._address.bearer_token):
             message = f"{self._address.base_url} is plain HTTP: the bearer token is not sent; use https"
-            found.append((TOKEN_NOT_SENT, message))
+            found.append((Reason.TOKEN_NOT_SENT, message))
         return found
 
 

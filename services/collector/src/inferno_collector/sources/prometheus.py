@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from inferno_collector.configuration import PrometheusAddress
+from inferno_collector.reasons import Reason
 from inferno_collector.roster import Roster
 from inferno_collector.sources import LoadReading
 from inferno_collector.sources.breaker import Breaker, Circuit
@@ -142,7 +143,7 @@ class PrometheusSource:
                 failures[query.namespace] = str(result)
             else:
                 message = f"the query for {_named(query)} failed: {result}"
-                problems.append(Problem(subject=_SUBJECT, reason="PrometheusError", message=message))
+                problems.append(Problem(subject=_SUBJECT, reason=Reason.PROMETHEUS_ERROR, message=message))
         count = len(results)
         if failures and len(failures) == sum(query.needed for query in results):
             return LoadReading(self.name, failure=next(iter(failures.values())), queries=count)
@@ -215,7 +216,7 @@ def _quality(query: Query, answer: Answer, now: float) -> list[Problem]:
     problems = []
     if answer.warnings:
         message = f"the answer for {_named(query)} may be incomplete: {answer.warnings[0]}"
-        problems.append(Problem(subject=_SUBJECT, reason="PartialResponse", message=message))
+        problems.append(Problem(subject=_SUBJECT, reason=Reason.PARTIAL_RESPONSE, message=message))
     if query.needed and answer.server_time is not None:
         skew = now - answer.server_time.timestamp()
         if abs(skew) > _SKEW_SECONDS:
@@ -223,7 +224,7 @@ def _quality(query: Query, answer: Answer, now: float) -> list[Problem]:
                 f"our clock and Prometheus' differ by {skew:.0f} s: ages of samples are wrong by as much; "
                 "synchronise the nodes' clocks"
             )
-            problems.append(Problem(subject=_SUBJECT, reason="ClockSkew", message=message))
+            problems.append(Problem(subject=_SUBJECT, reason=Reason.CLOCK_SKEW, message=message))
     return problems
 
 
