@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, Request
 from typer.testing import CliRunner
 
-from builders import SEED_NAME, SEED_NAMESPACE, a_node, a_snapshot, a_variant
+from builders import SEED_NAME, SEED_NAMESPACE, a_load, a_node, a_snapshot, a_variant
 from devcluster.apiserver import RunningApi, running_api
 from inferno_actuator import cli
 from inferno_actuator.doctor import Finding, Level, examine
@@ -211,6 +211,12 @@ PROMETHEUS = {"PROMETHEUS_BASE_URL": "https://thanos.test"}
             "cannot be asked from here: there is no /nowhere/token",
         ),
         ({}, httpx.Response(200), Level.FAILURE, "PROMETHEUS_BASE_URL is not set"),
+        (
+            {"PROMETHEUS_BASE_URL": "https://prometheus.monitoring.svc:9090"},
+            httpx.ConnectError("[Errno -3] Temporary failure in name resolution"),
+            Level.WARNING,
+            "a name of the cluster, not known here; fix: kubectl exec deploy/",
+        ),
     ],
 )
 async def test_prometheus_is_asked_as_the_collector_would(
@@ -260,11 +266,21 @@ async def test_a_whole_examination_reads_everything_and_writes_nothing(cluster: 
     subjects = {finding.subject for finding in found}
     assert {"API server", "CRD variantautoscalings.llmd.ai", "RBAC", "collector", "optimizer"} <= subjects
     assert [line.partition(":")[0] for line in wrong(found)] == [
-        "failure  Prometheus",
         "warning  ServiceMonitor",
+        "failure  Prometheus",
         f"failure  VA {SEED_NAMESPACE}/{SEED_NAME}",
     ]
     assert "nobody serves external.metrics.k8s.io" in wrong(found)[2]
+
+
+async def test_a_prometheus_that_the_collector_does_not_read_is_not_asked(cluster: RunningApi) -> None:
+    scraped = a_variant(load=a_load(30).model_copy(update={"source": "scrape"}))
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
+        await install(kubernetes)
+        answers = service(lambda _: answer(a_snapshot(variants=[scraped])))
+        found = [f async for f in examine(kubernetes, answers, answers, ActuatorSettings())]
+    (prometheus,) = (finding for finding in found if finding.subject == "Prometheus")
+    assert (prometheus.level, prometheus.words[:9]) == (Level.OK, "not asked")
 
 
 async def test_services_that_are_down_are_named_and_the_rest_is_examined(cluster: RunningApi) -> None:

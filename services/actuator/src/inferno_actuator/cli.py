@@ -26,7 +26,7 @@ from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
 from inferno_shared.errors import InfernoError
 from inferno_shared.kubernetes import KubernetesClient
-from inferno_shared.service import load_settings, serve
+from inferno_shared.service import configure_logging, load_settings, serve
 
 _EPILOG = """
 **Examples**
@@ -154,6 +154,7 @@ def doctor(
 
 
 async def _examined(settings: ActuatorSettings, *, skip_verify: bool) -> list[Level]:
+    configure_logging("error")
     levels = []
     async with (
         KubernetesClient.connect() as kubernetes,
@@ -169,6 +170,7 @@ async def _examined(settings: ActuatorSettings, *, skip_verify: bool) -> list[Le
 async def _replayed(
     file: Path, settings: ActuatorSettings, variant: str | None, *, skip_verify: bool
 ) -> list[Comparison]:
+    configure_logging("error")
     async with to_optimizer(settings, _REPLAY_TIMEOUT_SECONDS, skip_verify=skip_verify) as http:
         lines = read_log(file)
         return [it async for it in replay_log(lines, OptimizerClient(http), variant=variant)]

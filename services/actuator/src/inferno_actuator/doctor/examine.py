@@ -1,6 +1,6 @@
 """Reads everything that the doctor looks at, changes nothing, and goes on whatever cannot be read."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from inferno_actuator.doctor.installation import (
     check_monitors,
     check_service,
 )
-from inferno_actuator.doctor.prometheus import check_prometheus
+from inferno_actuator.doctor.prometheus import check_prometheus, not_asked
 from inferno_actuator.doctor.rights import ACCESS_REVIEWS, RIGHTS, Option, Right, judge_rights
 from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
@@ -73,7 +73,8 @@ async def examine(
     yield _unreadable(f"CRD {CRD}", definition) or check_definition(_object(definition))
     for finding in judge_rights(await _rights(kubernetes, settings, _options(variants))):
         yield finding
-    async for finding in _configured(kubernetes, namespace):
+    configured = await _config_maps(kubernetes, namespace)
+    for finding in _configured(configured, namespace):
         yield finding
     service = _object(await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace))
     yield check_monitors(await _list(kubernetes, SERVICE_MONITORS, lambda raw: raw), service)
@@ -83,24 +84,37 @@ async def examine(
     problem = snapshot if isinstance(snapshot, str) else None
     for finding in check_service("collector", problem, settings.collector_url):
         yield finding
+    if isinstance(configured, dict) and SETTINGS_CONFIG_MAP in configured:
+        scraped = isinstance(snapshot, Snapshot) and _is_scraped(snapshot)
+        yield not_asked() if scraped else await check_prometheus(configured[SETTINGS_CONFIG_MAP])
     if isinstance(snapshot, Snapshot):
         async for finding in _variants(kubernetes, snapshot, variants, watched):
             yield finding
 
 
-async def _configured(kubernetes: KubernetesClient, namespace: str) -> AsyncIterator[Finding]:
-    """The ConfigMaps, and Prometheus as they say."""
+ConfigMaps = dict[str, dict[str, str]]
+
+
+async def _config_maps(kubernetes: KubernetesClient, namespace: str) -> ConfigMaps | KubernetesError:
     try:
         listed = (await kubernetes.list(CONFIG_MAPS, namespace)).items
     except KubernetesError as error:
-        yield warning(f"ConfigMaps of {namespace}", str(error), _AS_ADMINISTRATOR)
+        return error
+    return {it["metadata"]["name"]: it.get("data") or {} for it in listed}
+
+
+def _configured(configured: ConfigMaps | KubernetesError, namespace: str) -> Iterator[Finding]:
+    if isinstance(configured, KubernetesError):
+        yield warning(f"ConfigMaps of {namespace}", str(configured), _AS_ADMINISTRATOR)
         return
-    data = {it["metadata"]["name"]: it.get("data") or {} for it in listed}
     for name in WATCHED_CONFIG_MAPS:
-        for finding in check_config_map(name, namespace, data.get(name)):
-            yield finding
-    if SETTINGS_CONFIG_MAP in data:
-        yield await check_prometheus(data[SETTINGS_CONFIG_MAP])
+        yield from check_config_map(name, namespace, configured.get(name))
+
+
+def _is_scraped(snapshot: Snapshot) -> bool:
+    """Whether every load that is known comes from the pods themselves."""
+    sources = {variant.load.source for variant in snapshot.variants if variant.load.source}
+    return sources == {"scrape"}
 
 
 async def _variants(

@@ -25,10 +25,20 @@ _FILES: Final = {
 _EDIT: Final = (
     "kubectl edit configmap inferno-autoscaler-variantautoscaling-config -n inferno-autoscaler-system"
 )
+_FROM_INSIDE: Final = (
+    "kubectl exec deploy/inferno-autoscaler-controller-manager -n inferno-autoscaler-system -- "
+    "inferno-actuator doctor"
+)
+_UNKNOWN_NAME: Final = ("name resolution", "name or service not known", "nodename nor servname")
 _GRANT: Final = (
     "oc adm policy add-cluster-role-to-user cluster-monitoring-view -z SERVICE_ACCOUNT (OpenShift), "
     "or correct PROMETHEUS_TOKEN_PATH"
 )
+
+
+def not_asked() -> Finding:
+    """The finding about a Prometheus that the collector does not read."""
+    return ok(_SUBJECT, "not asked: the collector reads the pods' /metrics itself (source scrape)")
 
 
 async def check_prometheus(
@@ -71,6 +81,8 @@ async def check_prometheus(
 def _refused(url: str, error: UpstreamError) -> Finding:
     if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return failure(_SUBJECT, f"{url} does not accept the token (HTTP {error.status})", _GRANT)
+    if any(words in str(error).lower() for words in _UNKNOWN_NAME) and ".svc" in url:
+        return warning(_SUBJECT, f"{url} is a name of the cluster, not known here", _FROM_INSIDE)
     if isinstance(error.__cause__, httpx.ConnectError) and "CERTIFICATE" in str(error.__cause__).upper():
         fix = f"put the authority of its certificate into PROMETHEUS_CA_CERT_PATH: {_EDIT}"
         return failure(_SUBJECT, str(error), fix)
