@@ -105,6 +105,10 @@ def main() -> None:
             f"{VARIANTS}",
         )
     console.print(table)
+    console.print(
+        f"resident after these turns, fakes of the cluster and of both services included: "
+        f"{psutil.Process().memory_info().rss / MIB:.0f} MiB (goal: 400)"
+    )
     table = Table(title="\nresident memory at rest, empty cluster", title_justify="left")
     table.add_column("service")
     table.add_column("MiB", justify="right")
