@@ -125,9 +125,7 @@ def large_cluster(size: list[int]) -> Iterator[Path]:
 @contextmanager
 def collector(kubeconfig: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The service as it is installed, and its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"KUBECONFIG": str(kubeconfig), "INFERNO_LOG_LEVEL": "error"}
     with subprocess.Popen([COLLECTOR, "--port", str(port)], env=environment) as process:
         try:
@@ -135,6 +133,13 @@ def collector(kubeconfig: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]
         finally:
             process.terminate()
             process.wait(20)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Memory:
