@@ -11,12 +11,15 @@ from inferno_optimizer.allocation.nodes import Items, Nodes, Slots
 from inferno_optimizer.allocation.program import Program
 
 
-def limit_device(program: Program, nodes: Nodes, used: Mapping[int, Linear], floors: Items) -> None:
-    """Let the replicas used, by size, be placeable beside the fixed ones; the floors are known to be."""
-    conditions = nodes.conditions(used)
-    for slots in conditions.slots:
+def limit_slots(program: Program, nodes: Nodes, used: Mapping[int, Linear]) -> None:
+    """Let the replicas used, by size, take no more slots than the fixed ones leave."""
+    for slots in nodes.conditions(used).slots:
         _within(program, slots, used, slots.count)
-    if conditions.exact:
+
+
+def limit_flow(program: Program, nodes: Nodes, used: Mapping[int, Linear], floors: Items) -> None:
+    """What slots do not say: the replicas can be placed beside the fixed ones; the floors are known to be."""
+    if nodes.conditions(used).exact:
         return
     arcs = graph(nodes, _sizes(nodes, used))
     if arcs is None:
@@ -29,9 +32,14 @@ def limit_device(program: Program, nodes: Nodes, used: Mapping[int, Linear], flo
         program.add(placed >= used.get(size, Linear()) + fixed.get(size, 0))
 
 
+def slots_suffice(nodes: Nodes, used: Collection[int]) -> bool:
+    """Whether counting slots is exact, so that there is no flow."""
+    return nodes.conditions(used).exact
+
+
 def exactly_limited(nodes: Nodes, used: Collection[int]) -> bool:
     """Whether the constraint lets everything pass that can be placed; `arcflow` says what it holds back."""
-    return nodes.conditions(used).exact or graph(nodes, _sizes(nodes, used)) is not None
+    return slots_suffice(nodes, used) or graph(nodes, _sizes(nodes, used)) is not None
 
 
 def _sizes(nodes: Nodes, used: Collection[int]) -> set[int]:

@@ -41,7 +41,7 @@ from inferno_optimizer.allocation.alone import best_alone, part_of
 from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.construct import construct, keeps_minimums
 from inferno_optimizer.allocation.lexicographic import DEFAULT_CORE, Core, Effort
-from inferno_optimizer.allocation.limits import exactly_limited
+from inferno_optimizer.allocation.limits import exactly_limited, slots_suffice
 from inferno_optimizer.allocation.model import Shape
 from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
 from inferno_optimizer.allocation.placing import placement_of
@@ -64,6 +64,9 @@ from inferno_optimizer.allocation.solver import SolverError
 DEFAULT_TIME_LIMIT_SECONDS: Final = 30.0
 FULL_SHARE_OF_TIME: Final = 0.5
 """Part of the budget that may go into looking for a plan that serves everybody in full."""
+
+SLOTS_SHARE_OF_TIME: Final = 0.4
+"""Part of the budget that may go into a plan with slots alone, which may turn out not to be placeable."""
 
 ORDER: Final = ("optimal", "feasible", "fallback")
 """How good a stage is, best first."""
@@ -93,7 +96,7 @@ def solve(
     outcomes: list[Outcome] = []
     for part in _parts(problem):
         outcome = _together(part, [alone[d.key] for d in part.demands], places)
-        outcomes.append(outcome or _without_overclaiming(part, _by_program(part, places, effort)))
+        outcomes.append(outcome or _placed(part, places, effort))
     assignments: dict[Key, Assignment] = {}
     for outcome in outcomes:
         assignments.update(outcome.assignments)
@@ -122,36 +125,53 @@ def _together(part: Problem, alone: Sequence[Assignments | None], places: Places
     return Outcome(assignments, _proven_stages(part, assignments, places))
 
 
-def _without_overclaiming(part: Problem, outcome: Outcome) -> Outcome:
-    """The outcome, without proofs where constraint (3) may have held something back (`arcflow`)."""
+def _placed(part: Problem, places: Places, effort: Effort) -> Outcome:
+    """The best plan that can be placed; where slots are not exact, first with slots alone.
+
+    That program is smaller and leaves nothing out: if what it proves best can be placed, it is best.
+    """
     sizes: dict[str, set[int]] = defaultdict(set)
     for variant in part.variants():
         for candidate in variant.candidates:
             sizes[candidate.device].add(candidate.units)
-    if part.capacity is None or all(exactly_limited(part.nodes(d), found) for d, found in sizes.items()):
+    limited = part.capacity is not None
+    if not limited or all(slots_suffice(part.nodes(d), found) for d, found in sizes.items()):
+        return _by_program(part, places, effort)
+    if effort.left_seconds > 0:
+        outcome = _by_program(part, places, effort.part(SLOTS_SHARE_OF_TIME), flow=False)
+        proven = all(stage.status == "optimal" for stage in outcome.stages)
+        if proven and placement_of(part, outcome.assignments) is not None:
+            return outcome
+    outcome = _by_program(part, places, effort)
+    if all(exactly_limited(part.nodes(d), found) for d, found in sizes.items()):
         return outcome
+    return _without_proofs(outcome)
+
+
+def _without_proofs(outcome: Outcome) -> Outcome:
+    """The outcome where constraint (3) may have held something back (`arcflow`)."""
     stages = [
         replace(s, bound=None, status=max(s.status, "feasible", key=ORDER.index)) for s in outcome.stages
     ]
     return replace(outcome, stages=tuple(stages))
 
 
-def _by_program(part: Problem, places: Places, effort: Effort) -> Outcome:
+def _by_program(part: Problem, places: Places, effort: Effort, *, flow: bool = True) -> Outcome:
     """Solve with the program: first whether everybody can be served in full, then with rationing."""
-    outcome = _serving_all(part, places, effort.part(FULL_SHARE_OF_TIME))
+    outcome = _serving_all(part, places, effort.part(FULL_SHARE_OF_TIME), flow=flow)
     if outcome is not None:
         return outcome
     start = construct(part)
     soft_minimum = not keeps_minimums(part, start)
     steps: list[Step] = [*minimum_steps(part)] if soft_minimum else []
     steps += [*rationing_steps(part), *choosing_steps()]
-    return Lexicographic(part, Shape(soft_minimum=soft_minimum), places, effort, start).run(steps)
+    return Lexicographic(part, Shape(soft_minimum=soft_minimum, flow=flow), places, effort, start).run(steps)
 
 
-def _serving_all(part: Problem, places: Places, effort: Effort) -> Outcome | None:
+def _serving_all(part: Problem, places: Places, effort: Effort, *, flow: bool) -> Outcome | None:
     """The best plan that serves everybody in full; None if there is none, or none was found in time."""
     try:
-        outcome = Lexicographic(part, Shape(partial=False), places, effort).run(choosing_steps())
+        outcome = Lexicographic(part, Shape(partial=False, flow=flow), places, effort).run(choosing_steps())
     except (InfeasibleError, NoSolutionInTimeError):
         return None
     return Outcome(outcome.assignments, (*_served_stages(part), *outcome.stages))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from inferno_optimizer.allocation.limits import limit_device
+from inferno_optimizer.allocation.limits import limit_flow, limit_slots
 from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.objectives import Kind, Objective, Places
 from inferno_optimizer.allocation.problem import (
@@ -54,10 +54,12 @@ class Shape:
     """Which parts of the model are needed.
 
     `partial`: demands may get less than all of it. `soft_minimum`: minimums may be missed, at a price.
+    `flow`: sizes that do not divide each other are placed exactly; otherwise only their slots are counted.
     """
 
     partial: bool = True
     soft_minimum: bool = False
+    flow: bool = True
 
 
 @dataclass(slots=True)
@@ -268,7 +270,9 @@ class AllocationModel:
                     used[candidate.device][candidate.units].append(Linear(constant=-variant.unplaced))
         for device in sorted(used):
             replicas = {size: total(found) for size, found in used[device].items()}
-            limit_device(self.program, self.problem.nodes(device), replicas, floors[device])
+            limit_slots(self.program, self.problem.nodes(device), replicas)
+            if self._shape.flow:
+                limit_flow(self.program, self.problem.nodes(device), replicas, floors[device])
 
     def _terms(self, kind: Kind, block: Block) -> Sequence[Linear]:
         match kind:
