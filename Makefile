@@ -9,10 +9,12 @@ SERVICES := collector optimizer actuator
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-package inferno-shared --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+REPOSITORY := quay.io/infernoautoscaler
+TAG := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' shared/src/inferno_shared/version.py)
 HELM := $(or $(wildcard bin/helm),helm)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock chart deploy undeploy dashboards alerts-test docs docs-reference release-check sbom licenses audit clean
+.PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock images chart deploy undeploy dashboards alerts-test docs docs-reference release-check sbom licenses audit clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,10 +71,14 @@ lock: $(STAMP) ## Lock every requirement with hashes again
 	@for service in $(SERVICES); do $(COMPILE) services/$$service/pyproject.toml -o requirements/$$service.txt || exit 1; done
 	@$(COMPILE) requirements/dev.in $(SERVICES:%=services/%/pyproject.toml) -o requirements/dev.txt
 	@$(COMPILE) hack/vllme/vllm_emulator/requirements.in -o hack/vllme/vllm_emulator/requirements.txt
+	@$(COMPILE) requirements/devcluster.in services/collector/pyproject.toml -c requirements/dev.txt -o requirements/devcluster.txt
 	@for name in docs release; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
+images: ## Build the images of the three services with docker and show their sizes
+	@hack/images/build $(REPOSITORY) $(TAG) $(IMAGE_ARGS)
+
 chart: $(STAMP) ## Make config/ and the golden renderings from the Helm chart; lint, kubeconform (needs Go)
-	@$(BIN)/python hack/tools/build.py helm kubeconform
+	@PYTHONPATH=hack $(BIN)/python -m tools.build helm kubeconform
 	@PYTHONPATH=hack $(BIN)/python -m chart
 	@PYTHONPATH=hack $(BIN)/python -m chart.conform
 
@@ -87,7 +93,7 @@ dashboards: $(STAMP) ## Write dashboards, recording rules and alerts into the ch
 	@PYTHONPATH=hack $(BIN)/python -m dashboards
 
 alerts-test: $(STAMP) ## Every alert fires when it should, and only then (promtool)
-	@$(BIN)/python hack/tools/build.py prometheus
+	@PYTHONPATH=hack $(BIN)/python -m tools.build prometheus
 	@bin/promtool test rules tests/unit/alerts/alerts.test.yaml
 
 clean: ## Remove what the other targets made
