@@ -1,0 +1,1 @@
+"""The two jobs of compose.yaml: certificates before the control plane starts, manifests once it is up."""
