@@ -13,6 +13,7 @@ from integration.stack import INTERVAL, NAME, NAMESPACE, SYSTEM, Stack, running_
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+START_SECONDS = 90.0  # three programs that start at once on a machine that others use too
 EXTERNAL_METRIC = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}/inferno_desired_replicas"
 
 
@@ -21,11 +22,11 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, real: bool) -> AsyncIt
     """One product for all tests of this module; each test leaves it healthy and at rest."""
     folder: Path = tmp_path_factory.mktemp("stack")
     async with running_stack(folder, real=real) as running:
-        await settled(running)
+        await settled(running, seconds=START_SECONDS)
         yield running
 
 
-async def settled(stack: Stack) -> None:
+async def settled(stack: Stack, *, seconds: float = LIMIT_SECONDS) -> None:
     """Wait until the variant has a good plan for no load."""
 
     async def healthy() -> bool:
@@ -33,7 +34,7 @@ async def settled(stack: Stack) -> None:
         metrics = (await stack.condition("MetricsAvailable")).get("status") == "True"
         return ready and metrics and await stack.desired() == 1 and await stack.exported() == 1
 
-    await until(healthy)
+    await until(healthy, seconds=seconds)
 
 
 async def reason(stack: Stack, kind: str, expected: str, name: str = NAME) -> dict[str, str]:

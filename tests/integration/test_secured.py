@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from devcluster.apiserver.control.access import API_AUDIENCE
 from integration.stack import Service, Stack, running_stack, until
 from unit.shared.certificates import Authority, Pair
 
@@ -22,7 +23,8 @@ AUDIENCE = "inferno-autoscaler"
 ACTUATOR = "system:serviceaccount:inferno-autoscaler-system:inferno-autoscaler-controller-manager"
 PROMETHEUS = "prometheus-t0ken-1"
 OPERATOR = "operator-t0ken-1"
-SECRETS = ("actuator-t0ken-1", "actuator-t0ken-2", PROMETHEUS, OPERATOR, "PRIVATE KEY")
+STRANGER = "stranger-t0ken-1"
+SECRETS = ("actuator-t0ken-1", "actuator-t0ken-2", PROMETHEUS, OPERATOR, STRANGER, "PRIVATE KEY")
 
 
 class Keys:
@@ -67,7 +69,8 @@ async def allow(stack: Stack, *actuators_tokens: str) -> None:
         return {"token": token, "username": name, "audiences": [audience], "allowed": allowed}
 
     users = [user(token, ACTUATOR, AUDIENCE, ["get"], "/snapshot") for token in actuators_tokens]
-    users.append(user(PROMETHEUS, "prometheus", "api", ["get"], "/metrics"))
+    users.append(user(PROMETHEUS, "prometheus", API_AUDIENCE, ["get"], "/metrics"))
+    users.append(user(STRANGER, "joe", API_AUDIENCE, ["get"], "/version"))
     users.append(user(OPERATOR, "jane", AUDIENCE, ["get", "post"], "/plan", "/plan/*", "/invoke"))
     answer = await stack.http.put(f"{stack.cluster.url}/devcluster/access", json={"users": users})
     answer.raise_for_status()
@@ -160,7 +163,9 @@ async def test_a_caller_gets_what_it_may_and_nothing_else(stack: Stack, keys: Ke
             await status(keys, f"{collector}/snapshot", token) for token in ("", PROMETHEUS, OPERATOR)
         ],
         "plan": [await status(keys, f"{actuator}/plan", token) for token in ("", PROMETHEUS, OPERATOR)],
-        "metrics": [await status(keys, f"{actuator}/metrics", token) for token in ("", OPERATOR, PROMETHEUS)],
+        "metrics": [
+            await status(keys, f"{actuator}/metrics", token) for token in ("", OPERATOR, STRANGER, PROMETHEUS)
+        ],
         "optimizer": [
             await status(keys, f"{optimizer}/docs", OPERATOR),
             await status(keys, f"{optimizer}/docs", certificate=True),
@@ -170,7 +175,7 @@ async def test_a_caller_gets_what_it_may_and_nothing_else(stack: Stack, keys: Ke
     assert seen == {
         "snapshot": [401, 401, 403],
         "plan": [401, 401, 200],
-        "metrics": [401, 403, 200],
+        "metrics": [401, 401, 403, 200],
         "optimizer": [403, 200],
         "probes": [200, 200, 200],
     }
