@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
@@ -36,7 +37,6 @@ from inferno_shared.contracts import (
     LinearParameters,
     Load,
     LoadState,
-    NodeInventory,
     Plan,
     Policy,
     Profile,
@@ -47,13 +47,14 @@ from inferno_shared.contracts import (
     Variant,
 )
 
-ACCELERATORS = (("A100", 40.0, 1.0), ("G2", 23.0, 1.5), ("H100", 50.0, 0.7), ("MI300X", 65.0, 0.6))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.scarcity import ACCELERATORS, limited
+
 PRIORITIES = (("Premium", 1), ("Standard", 5), ("Free", 10))
 FEW_CHEAP = (0.5, 0.5, 4.0, 4.0)
 ENOUGH = 1_000_000
 
-NODE_UNITS = 8
-"""Most devices come eight to a node."""
 
 T = TypeVar("T")
 
@@ -150,7 +151,7 @@ def measure(case: Case, seed: int) -> Result:
     """Plan one made-up world, and let the greedy loose on the same problem."""
     world = made_up_world(case.variants, seed, Policy(unlimited=True))
     if case.room is not None:
-        world = limited(world, case)
+        world = limited(world, case.room, case.policy)
     sizing_seconds, problem = timed(lambda: sized_problem(world))
     solve_seconds, chosen = timed(lambda: choose(problem, world.policy.time_limit_seconds))
     if not isinstance(chosen, Chosen):
@@ -193,23 +194,6 @@ def timed(run: Callable[[], T]) -> tuple[float, T]:
     start = time.process_time()
     answer = run()
     return time.process_time() - start, answer
-
-
-def limited(world: Snapshot, case: Case) -> Snapshot:
-    """The same world with `room` times the devices that its cheapest plan without limits takes."""
-    used = {entry.device: entry.used for entry in make_plan(world).capacity}
-    inventory = [
-        NodeInventory(node=f"{accelerator.device}-{number}", device=accelerator.device, allocatable=units)
-        for accelerator, room in zip(world.accelerators, case.room or (), strict=True)
-        for number, units in enumerate(node_sizes(int(used.get(accelerator.device, 0) * room)))
-    ]
-    policy = Policy(unlimited=False, saturation_policy=case.policy)
-    return world.model_copy(update={"inventory": inventory, "policy": policy})
-
-
-def node_sizes(units: int) -> list[int]:
-    """Nodes of 8, as GPUs come, and one with the rest."""
-    return [NODE_UNITS] * (units // NODE_UNITS) + [units % NODE_UNITS] * (units % NODE_UNITS > 0)
 
 
 def made_up_world(variants: int, seed: int, policy: Policy) -> Snapshot:

@@ -29,15 +29,12 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from inferno_optimizer.plan import make_plan
 from inferno_shared.contracts import (
     Accelerator,
     LinearParameters,
     Load,
     LoadState,
-    NodeInventory,
     Plan,
-    Policy,
     Profile,
     SaturationPolicy,
     ServiceClass,
@@ -47,11 +44,14 @@ from inferno_shared.contracts import (
     WhatIf,
 )
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.scarcity import ACCELERATORS, limited
+
 CLIENTS = 8
 VARIANTS = 20
 GOAL_MS = 150
 START_SECONDS = 60
-ACCELERATORS = (("A100", 40.0, 1.0), ("G2", 23.0, 1.5), ("H100", 50.0, 0.7), ("MI300X", 65.0, 0.6))
 
 Json = dict[str, Any]
 
@@ -175,24 +175,13 @@ def is_verified(case: Case, content: bytes) -> bool:
 
 def document(case: Case, seed: int) -> bytes:
     draw = random.Random(seed)  # noqa: S311 - made-up worlds
-    snapshot = limited(world(draw), case.share_of_devices)
+    snapshot = limited(
+        world(draw), (case.share_of_devices,) * 4, SaturationPolicy.PRIORITY_EXHAUSTIVE, spare=8
+    )
     content: Json = json.loads(snapshot.model_dump_json())
     if case.scenarios:
         content["scenarios"] = [{"name": "more", "load": [{"factor": draw.uniform(1.1, 2)}]}]
     return json.dumps(content).encode()
-
-
-def limited(snapshot: Snapshot, share: float) -> Snapshot:
-    """With a share of the devices that the cheapest choices take."""
-    used = {c.device: c.used for c in make_plan(snapshot).capacity}
-    inventory = [
-        NodeInventory(
-            node=f"n-{a.device}", device=a.device, allocatable=int(share * used.get(a.device, 0)) + 8
-        )
-        for a in snapshot.accelerators
-    ]
-    policy = Policy(unlimited=False, saturation_policy=SaturationPolicy.PRIORITY_EXHAUSTIVE)
-    return snapshot.model_copy(update={"inventory": inventory, "policy": policy})
 
 
 def world(draw: random.Random) -> Snapshot:

@@ -86,10 +86,10 @@ class Watched:
         self.ended = threading.Event()
         self.interrupted = False
 
-    def __call__(self, snapshot: Snapshot, interrupter: SolveInterrupter) -> Plan:
+    def __call__(self, snapshot: Snapshot, limit_seconds: float, interrupter: SolveInterrupter) -> Plan:
         self.begun.set()
         try:
-            return make_plan(snapshot, interrupter=interrupter)
+            return make_plan(snapshot, limit_seconds, interrupter=interrupter)
         except InterruptedSolveError:
             self.interrupted = True
             raise

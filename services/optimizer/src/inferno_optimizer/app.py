@@ -49,16 +49,16 @@ def create_optimizer_app(settings: OptimizerSettings) -> FastAPI:
     workers = Workers(settings.concurrent_solves, settings.waiting_solves)
     metrics = PlanMetrics(app.state.registry)
 
-    def plan(snapshot: Snapshot, interrupter: SolveInterrupter) -> Plan:
+    def plan(snapshot: Snapshot, limit_seconds: float, interrupter: SolveInterrupter) -> Plan:
         with metrics.seconds.time():
-            made = make_plan(snapshot, time_limit_seconds=settings.max_solve_seconds, interrupter=interrupter)
+            made = make_plan(snapshot, limit_seconds, interrupter=interrupter)
         metrics.count(made)
         return made
 
     def solve(problem: Problem, interrupter: SolveInterrupter) -> Chosen | Refused:
         return choose(problem, settings.max_solve_seconds, interrupter)
 
-    app.include_router(optimize_router(workers, plan))
+    app.include_router(optimize_router(workers, plan, settings.max_solve_seconds))
     app.include_router(_analyze_router(workers))
     app.include_router(optimize_one_router(workers, solve))
     return app

@@ -3,7 +3,8 @@
 Nothing unverified gets past here: a solution with a violation, or a solver that fails, becomes `Refused`.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -81,7 +82,10 @@ def problem_of(
 
 
 def choose(
-    problem: Problem, time_limit_seconds: float, interrupter: SolveInterrupter | None = None
+    problem: Problem,
+    time_limit_seconds: float,
+    interrupter: SolveInterrupter | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Chosen | Refused:
     """Solve and verify.
 
@@ -91,7 +95,7 @@ def choose(
     if interrupter is not None and interrupter.interrupted:
         raise InterruptedSolveError
     try:
-        solution = solve(problem, time_limit_seconds=time_limit_seconds, interrupter=interrupter)
+        solution = solve(problem, time_limit_seconds=time_limit_seconds, interrupter=interrupter, clock=clock)
     except SolverError as error:
         return Refused((str(error),))
     violations = verify(problem, solution)

@@ -1,9 +1,11 @@
-"""From snapshot to plan: pure, without clock, so that the same snapshot gives the same bytes.
+"""From snapshot to plan: pure, so that a snapshot gives the same bytes; only a time limit asks a clock.
 
 snapshot -> demands -> sized candidates -> problem -> verified solution -> decisions -> plan
 """
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
@@ -20,18 +22,22 @@ from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
 
 def make_plan(
     snapshot: Snapshot,
+    time_limit_seconds: float = math.inf,
     *,
-    time_limit_seconds: float | None = None,
     interrupter: SolveInterrupter | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Plan:
     """The cheapest plan that keeps every SLO that can be kept.
 
     Whatever is wrong with one variant, class or profile becomes that variant's own reason. A plan that fails
     its own verification is not returned: everything is held instead, and the problems say so.
-    `time_limit_seconds` caps the snapshot's own limit; `interrupter` ends it with `InterruptedSolveError`.
+    `time_limit_seconds` caps the snapshot's own limit, which is one for the whole work: drawing up the answer
+    is expected to take as long as sizing did, and the solver gets what is left of it on the `clock`.
+    `interrupter` ends it with `InterruptedSolveError`.
     """
+    begun = clock()
     policy = snapshot.policy
-    seconds = min(policy.time_limit_seconds, time_limit_seconds or policy.time_limit_seconds)
+    seconds = min(policy.time_limit_seconds, time_limit_seconds)
     demands = demands_of(snapshot)
     candidates = candidates_of(demands.groups, snapshot.accelerators, policy)
     nodes = None if policy.unlimited else nodes_of(snapshot.inventory)
@@ -39,8 +45,9 @@ def make_plan(
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes, locked)
     problem = problem_of(candidates.groups, snapshot.accelerators, nodes, kept, policy)
     questions = questions_of(problem, asked=policy.one_more_unit)
+    seconds = max(0.0, seconds - 2 * (clock() - begun))
     kept_seconds = seconds * SHARE_OF_TIME if questions else 0.0
-    chosen = choose(problem, seconds - kept_seconds, interrupter)
+    chosen = choose(problem, seconds - kept_seconds, interrupter, clock)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
     findings = Findings(

@@ -32,8 +32,32 @@ def test_scenarios_do_not_add_up() -> None:
     assert alone == after_another
 
 
+def test_all_plans_of_a_request_share_its_time_limit() -> None:
+    """30 s for 3 plans: 10 for the first, which takes 20; 5 for the second, which takes none; then 10."""
+    now, allowed = [100.0], []
+
+    def planner(snapshot: Snapshot, seconds: float) -> Plan:
+        allowed.append(seconds)
+        now[0] += 20.0 if len(allowed) == 1 else 0.0
+        return make_plan(snapshot)
+
+    what_if(a_snapshot(), [DOUBLE, CHEAP], planner, clock=lambda: now[0])
+    assert allowed == [10.0, 5.0, 10.0]
+
+
+def test_a_request_may_take_no_longer_than_the_service_allows() -> None:
+    allowed = []
+
+    def planner(snapshot: Snapshot, seconds: float) -> Plan:
+        allowed.append(seconds)
+        return make_plan(snapshot)
+
+    what_if(a_snapshot(), [DOUBLE], planner, limit_seconds=6.0, clock=lambda: 0.0)
+    assert allowed == [3.0, 6.0]
+
+
 def test_nothing_is_planned_when_a_scenario_does_not_fit() -> None:
-    def never(_: Snapshot) -> Plan:
+    def never(_: Snapshot, __: float) -> Plan:
         raise AssertionError
 
     wrong = Scenario.model_validate({"name": "wrong", "load": [{"factor": 2, "model": "gpt"}]})

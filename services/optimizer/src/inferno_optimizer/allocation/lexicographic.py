@@ -1,10 +1,8 @@
 """Minimises one linear expression after the other over one program, each with a proof or a gap.
 
-A program of some size is not handed to the solver whole: its linear relaxation gives a bound b and reduced
-costs; a column whose reduced cost exceeds v - b, for an incumbent of value v, cannot move in any better
-solution. So a small core of columns is solved, which yields v, and if need be the core is widened to reduced
-costs of v - b, which proves v optimal. The same exclusions hold for all later objectives, which may not give
-up any of v.
+A program of some size is not handed to the solver whole: a small core of columns is solved (`cores`), which
+yields a value v, and if need be the core is widened to all columns that could improve on v, which proves it
+optimal. What is excluded so stays excluded for all later objectives, which may not give up any of v.
 """
 
 import math
@@ -16,23 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
+from inferno_optimizer.allocation.cores import SLACK, Exclusion, Prices
 from inferno_optimizer.allocation.linear import Linear
 from inferno_optimizer.allocation.program import Flags, Floats, Program
 from inferno_optimizer.allocation.solver import Branched, Relaxed, branch, relax
 
 CORE_GROWTH: Final = 8
-CORE_ROUNDS: Final = 8
+TRIAL_NODES: Final = 50
 STAGE_SHARE_OF_TIME: Final = 0.6
-SLACK: Final = 1e-7
-
-
-@dataclass(frozen=True, slots=True)
-class Exclusion:
-    """Columns whose reduced cost is above `width` stay at their bound in every solution that is as good."""
-
-    free: Flags
-    reduced: Floats
-    width: float
+HALF: Final = 0.5
+ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +45,13 @@ INFEASIBLE: Final = Minimum(None, math.inf, math.inf, proven=True, infeasible=Tr
 class Core:
     """When a core is solved first, and how large it is; no optimum depends on it.
 
-    `above` so many free integer columns the relaxation is asked; the core then has the `first` movable ones
-    of least reduced cost, besides those that are basic.
+    `above` so many free integer columns the relaxation is asked; the core then has the movable ones of least
+    reduced cost, `first` or a `share` of all if that is more, besides those that are basic.
     """
 
-    above: int = 100
-    first: int = 60
+    above: int = 30
+    first: int = 20
+    share: float = 0.02
 
 
 DEFAULT_CORE: Final = Core()
@@ -117,7 +109,7 @@ class Minimizer:
         """
         if exclusion is not None:
             lower, upper = self.program.lower, self.program.upper
-            _fix(lower, upper, exclusion)
+            exclusion.fix(lower, upper)
             self.program.set_bounds(lower, upper)
         self.program.add(objective <= value + SLACK * max(1.0, abs(value)))
 
@@ -129,34 +121,60 @@ class Minimizer:
             return INFEASIBLE
         if relaxed is True:
             return self._branch_and_bound(objective, lower, upper, effort)
-        bound, reduced = relaxed.bound, relaxed.reduced
-        noise = SLACK * max(1.0, float(np.abs(reduced).max(initial=0.0)))
-        movable = np.sort(np.abs(reduced[free]))
-        movable = movable[movable > noise]
-        size = min(effort.core.first, len(movable))
-        best = Minimum(None, math.inf, bound, proven=False)
-        for _ in range(CORE_ROUNDS):
-            width = float(movable[size - 1]) if size else noise
-            beyond = float(movable[size]) if size < len(movable) else math.inf
-            core_lower, core_upper = lower.copy(), upper.copy()
-            _fix(core_lower, core_upper, Exclusion(free, reduced, width))
-            found = self._branch_and_bound(objective, core_lower, core_upper, effort)
-            if found.values is not None:
-                gap = found.value - bound
-                if found.proven and gap <= beyond:
-                    exclusion = Exclusion(free, reduced, gap + SLACK * max(1.0, abs(found.value)))
-                    return replace(found, bound=found.value, exclusion=exclusion)
-                reached = max(bound, min(found.bound, bound + beyond))
-                best = Minimum(found.values, found.value, reached, proven=False)
-                needed = int(np.searchsorted(movable, gap, side="right"))
-                size = min(needed, max(effort.core.first, CORE_GROWTH * size))
-            elif size == len(movable):
-                return found
-            else:
-                size = min(len(movable), CORE_GROWTH * size)
-            if not found.proven or self.out_of_time:
+        costs = self.program.costs(objective)
+        prices = Prices.of(relaxed, free, costs, self.program.integer)
+        best = self._known(relaxed, lower, upper, objective.constant, costs)
+        size = max(effort.core.first, int(effort.core.share * int(free.sum())))
+        while not prices.settles(best.value):
+            needed = prices.needed(best.value)
+            last = size >= needed
+            core = prices.core(min(size, needed))
+            nodes = None if last else TRIAL_NODES
+            found = self._core(objective, core, best.values, lower, upper, effort, nodes)
+            if found.value <= best.value:
+                best = replace(found, bound=max(prices.bound, min(found.bound, prices.beyond(size))))
+            if found.proven and size >= prices.needed(best.value):
                 break
-        return best
+            best = replace(best, proven=False)
+            if last or self.out_of_time:
+                return best
+            size *= CORE_GROWTH
+        if best.values is None:
+            return INFEASIBLE
+        return replace(best, bound=best.value, proven=True, exclusion=prices.exclusion(best.value))
+
+    def _known(
+        self, relaxed: Relaxed, lower: Floats, upper: Floats, constant: float, costs: Floats
+    ) -> Minimum:
+        """The best solution that is at hand: the relaxation's, if it is whole, else the incumbent."""
+        for values in (self._whole(relaxed.values), self._incumbent):
+            if values is None:
+                continue
+            padded = lower.copy()
+            padded[: len(values)] = values
+            if self._allowed(padded, lower, upper):
+                self._incumbent = padded
+                return Minimum(padded.tolist(), constant + float(costs @ padded), relaxed.bound, proven=False)
+        return Minimum(None, math.inf, relaxed.bound, proven=False)
+
+    def _core(
+        self,
+        objective: Linear,
+        core: Exclusion,
+        known: Sequence[float] | None,
+        lower: Floats,
+        upper: Floats,
+        effort: Effort,
+        nodes: int | None,
+    ) -> Minimum:
+        """The minimum over a core, in which the known solution is one too."""
+        core_lower, core_upper = lower.copy(), upper.copy()
+        if known is None:
+            core.fix(core_lower, core_upper)
+        else:
+            at_bound = np.where(core.reduced > 0, lower, upper)
+            core.fix(core_lower, core_upper, spared=np.abs(np.array(known) - at_bound) > HALF)
+        return self._branch_and_bound(objective, core_lower, core_upper, effort, nodes)
 
     def _relaxation(self, objective: Linear, lower: Floats, upper: Floats, effort: Effort) -> Relaxed | bool:
         """Solve the linear relaxation.
@@ -173,18 +191,30 @@ class Minimizer:
         relaxed = relax(part, effort.left_seconds, effort.interrupter)
         if isinstance(relaxed, bool):
             return relaxed
-        reduced = np.zeros(len(lower))
-        reduced[part.columns] = relaxed.reduced
-        return Relaxed(relaxed.bound, reduced)
+        reduced, values = np.zeros(len(lower)), lower.copy()
+        reduced[part.columns], values[part.columns] = relaxed.reduced, relaxed.values
+        return Relaxed(relaxed.bound, reduced, values)
 
-    def _branch_and_bound(self, objective: Linear, lower: Floats, upper: Floats, effort: Effort) -> Minimum:
+    def _whole(self, values: Floats) -> Floats | None:
+        """The values rounded, where they were whole but for noise."""
+        rounded = np.where(self.program.integer, np.round(values), values)
+        return rounded if np.all(np.abs(values - rounded) <= ROUNDING) else None
+
+    def _allowed(self, values: Floats, lower: Floats, upper: Floats) -> bool:
+        """Whether values are within their bounds, and satisfy all rows."""
+        within = (values >= lower - ROUNDING) & (values <= upper + ROUNDING)
+        return bool(np.all(within)) and self.program.allows(values)
+
+    def _branch_and_bound(
+        self, objective: Linear, lower: Floats, upper: Floats, effort: Effort, nodes: int | None = None
+    ) -> Minimum:
         part = self.program.open_part(objective, lower, upper)
         if part is None:
             return INFEASIBLE
         values = lower.copy()
         if len(part.columns):
             hint = self._hint(part.columns, values)
-            found = branch(part, effort.left_seconds, effort.interrupter, hint)
+            found = branch(part, effort.left_seconds, effort.interrupter, hint, nodes)
         else:
             found = Branched(np.zeros(0), part.constant, part.constant, proven=True)
         if found.infeasible:
@@ -202,12 +232,3 @@ class Minimizer:
         known = start.copy()
         known[: len(self._incumbent)] = self._incumbent
         return known[columns]
-
-
-def _fix(lower: Floats, upper: Floats, exclusion: Exclusion) -> None:
-    """Fix columns at the bound that the relaxation has them at, in place."""
-    reduced, count = exclusion.reduced, len(exclusion.free)
-    at_lower = exclusion.free & (reduced > exclusion.width)
-    at_upper = exclusion.free & (reduced < -exclusion.width)
-    upper[:count][at_lower] = lower[:count][at_lower]
-    lower[:count][at_upper] = upper[:count][at_upper]

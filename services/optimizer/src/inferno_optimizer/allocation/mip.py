@@ -91,8 +91,8 @@ def solve(
         InterruptedSolveError: the interrupter was triggered; from any thread, at any time.
     """
     places = places_of(problem)
-    alone = {demand.key: best_alone(demand, places) for demand in problem.demands}
     effort = Effort(clock() + time_limit_seconds, clock, interrupter, core)
+    alone = {d.key: best_alone(d, places) if effort.left_seconds > 0 else None for d in problem.demands}
     outcomes: list[Outcome] = []
     for part in _parts(problem):
         outcome = _together(part, [alone[d.key] for d in part.demands], places)
@@ -158,9 +158,10 @@ def _without_proofs(outcome: Outcome) -> Outcome:
 
 def _by_program(part: Problem, places: Places, effort: Effort, *, flow: bool = True) -> Outcome:
     """Solve with the program: first whether everybody can be served in full, then with rationing."""
-    outcome = _serving_all(part, places, effort.part(FULL_SHARE_OF_TIME), flow=flow)
-    if outcome is not None:
-        return outcome
+    if effort.left_seconds > 0:
+        outcome = _serving_all(part, places, effort.part(FULL_SHARE_OF_TIME), flow=flow)
+        if outcome is not None:
+            return outcome
     start = construct(part)
     soft_minimum = not keeps_minimums(part, start)
     steps: list[Step] = [*minimum_steps(part)] if soft_minimum else []

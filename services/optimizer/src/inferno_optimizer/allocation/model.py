@@ -206,13 +206,13 @@ class AllocationModel:
     def _segment(
         self, variant: Variant, candidate: Candidate, lower: int, upper: int, *, full: bool = False
     ) -> Segment:
-        """(2) lo z <= y <= hi z; no y of its own where only one number of replicas is possible."""
+        """(2) y = lo z + y', 0 <= y' <= (hi - lo) z; no y' where only one number of replicas is possible."""
         chosen = self.program.binary()
         replicas = lower * chosen
         if lower < upper:
-            replicas = self.program.variable(0.0, upper, integer=True)
-            self.program.add(replicas <= upper * chosen)
-            self.program.add(replicas >= lower * chosen)
+            more = self.program.variable(0.0, upper - lower, integer=True)
+            self.program.add(more <= (upper - lower) * chosen)
+            replicas += more
         current = variant.current_replicas
         if variant.switches_to(candidate.accelerator):
             changes = replicas + current * chosen
@@ -221,7 +221,7 @@ class AllocationModel:
         elif upper <= current:
             changes = current * chosen - replicas
         else:
-            changes = self.program.variable(0.0, max(upper - current, current - lower))
+            changes = self.program.variable(0.0, max(upper - current, current - lower), integer=True)
             self.program.add(changes >= replicas - current * chosen)
             self.program.add(changes >= current * chosen - replicas)
         return Segment(variant, candidate, chosen, replicas, lower, upper, full, changes)

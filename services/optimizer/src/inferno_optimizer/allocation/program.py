@@ -157,6 +157,13 @@ class Program:
             row_upper=open_upper[binding],
         )
 
+    def allows(self, values: Floats) -> bool:
+        """Whether these values of all columns satisfy all rows."""
+        matrix, row_lower, row_upper = self._matrix()
+        sums = matrix.activity(values, len(row_lower))
+        allowed = VIOLATION * np.maximum(1.0, np.abs(sums))
+        return not np.any((sums > row_upper + allowed) | (sums < row_lower - allowed))
+
     def _matrix(self) -> tuple[Matrix, Floats, Floats]:
         if self._assembled is None:
             rows = list(self._rows.values())

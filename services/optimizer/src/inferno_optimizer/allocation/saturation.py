@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inferno_optimizer.allocation.objectives import Kind, Objective
-from inferno_optimizer.allocation.problem import Problem, Rationing
+from inferno_optimizer.allocation.problem import Demand, Problem, Rationing
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ class Fairness:
         """As the certificate shows it, before the level."""
         scope = "" if self.priority is None else f", priority {self.priority}"
         return f"largest unserved share{scope}"
+
+    def concerns(self, demand: Demand) -> bool:
+        """Whether the demand takes part: one that asks for nothing has no share."""
+        return bool(demand.servable_rpm) and self.priority in (None, demand.priority)
 
 
 Step = Objective | Fairness

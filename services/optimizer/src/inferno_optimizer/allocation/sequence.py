@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from inferno_optimizer.allocation.fairness import DISTINCT_SHARE, guarantee, shares_between
@@ -66,8 +66,8 @@ class Lexicographic:
     ) -> None:
         self._problem = problem
         self._places = places
-        self._model = AllocationModel(problem, shape, places)
-        self._minimizer = Minimizer(self._model.program, effort)
+        self._shape = shape
+        self._effort = effort
         self._assignments = start
         self._solved = False
         self._stages: list[tuple[Measure, Stage]] = []
@@ -86,8 +86,25 @@ class Lexicographic:
                 self._minimize(step)
         return Outcome(self._assignments or {}, tuple(self._final_stages()))
 
+    @cached_property
+    def _model(self) -> AllocationModel:
+        """Built when it is first needed: not at all where the time is over already."""
+        return AllocationModel(self._problem, self._shape, self._places)
+
+    @cached_property
+    def _minimizer(self) -> Minimizer:
+        return Minimizer(self._model.program, self._effort)
+
+    @property
+    def _finished(self) -> bool:
+        """Whether the time is over, and there is something to show for it."""
+        return self._effort.left_seconds <= 0 and self._assignments is not None
+
     def _minimize(self, objective: Objective) -> None:
         measure = partial(_value, objective=objective, problem=self._problem, places=self._places)
+        if self._finished:
+            self._stand(objective.name, measure)
+            return
         serves = objective.kind in (Kind.NOT_FULL, Kind.UNSERVED)
         if serves and self._assignments is not None and measure(self._assignments) > 0:
             self._try_to_serve_all(objective)
@@ -109,14 +126,12 @@ class Lexicographic:
 
     def _stage(self, name: str, build: Callable[[], Linear], measure: Measure) -> bool:
         """Minimise one expression; whether it ended with a solution of its own or needed none."""
-        started = self._assignments is not None
+        if self._finished:
+            return self._stand(name, measure)
         if self._assignments is not None and measure(self._assignments) == 0:
             self._minimizer.keep(build(), 0.0)
             self._record(name, measure, bound=0.0, proven=True)
             return True
-        if started and self._minimizer.out_of_time:
-            self._record(name, measure, bound=None, proven=False)
-            return False
         expression = build()
         minimum = self._minimizer.minimize(expression)
         accepted = self._accept(minimum)
@@ -124,6 +139,12 @@ class Lexicographic:
             self._minimizer.keep(expression, minimum.value, minimum.exclusion)
         self._record(name, measure, bound=minimum.bound, proven=accepted and minimum.proven)
         return accepted
+
+    def _stand(self, name: str, measure: Measure) -> bool:
+        """Leave a stage as it is, without the solver; whether it has the least possible value, 0."""
+        proven = measure(self._assignments or {}) == 0
+        self._record(name, measure, bound=0.0 if proven else None, proven=proven)
+        return proven
 
     def _accept(self, minimum: Minimum) -> bool:
         """Take over the assignments of a minimum unless rounding made an earlier objective worse."""
@@ -159,11 +180,11 @@ class Lexicographic:
 
     def _be_fair(self, fairness: Fairness) -> None:
         """Raise the least served share, then exempt as few demands as must stay there, and repeat."""
-        blocks = [
-            block
-            for block in self._model.blocks
-            if block.demand.servable_rpm and fairness.priority in (None, block.demand.priority)
-        ]
+        if self._finished:
+            demands = [d for d in self._problem.demands if fairness.concerns(d)]
+            self._stand(f"{fairness.name}, level 1", partial(_largest_unserved, demands=demands, exempted=0))
+            return
+        blocks = [block for block in self._model.blocks if fairness.concerns(block.demand)]
         exempt: Sequence[Linear] = [Linear()] * len(blocks)
         exempted = 0
         for level in range(1, FAIRNESS_LEVELS + 1):

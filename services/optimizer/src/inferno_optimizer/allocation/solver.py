@@ -41,10 +41,11 @@ class InterruptedSolveError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """A solved linear relaxation; `reduced` costs by column of the open part."""
+    """A solved linear relaxation; `reduced` costs and `values` by column of the open part."""
 
     bound: float
     reduced: Floats
+    values: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,28 @@ def relax(part: OpenPart, seconds: float, interrupter: SolveInterrupter | None) 
         return False
     if answer.termination.reason != OPTIMAL:
         return True
-    dual = answer.solutions[0].dual_solution.reduced_costs
-    return Relaxed(_objective(answer), _scattered(dual, len(part.columns)))
+    count, [solution, *_] = len(part.columns), answer.solutions
+    return Relaxed(
+        _objective(answer),
+        _scattered(solution.dual_solution.reduced_costs, count),
+        _scattered(solution.primal_solution.variable_values, count),
+    )
 
 
 def branch(
-    part: OpenPart, seconds: float, interrupter: SolveInterrupter | None, hint: Floats | None
+    part: OpenPart,
+    seconds: float,
+    interrupter: SolveInterrupter | None,
+    hint: Floats | None,
+    nodes: int | None = None,
 ) -> Branched:
-    """Minimise a part over whole values; `hint` are values from which to start.
+    """Minimise a part over whole values; `hint` are values from which to start, `nodes` how many to look at.
 
     Raises:
         SolverError: the solver failed.
         InterruptedSolveError: it was interrupted.
     """
-    params = mathopt.SolveParameters(time_limit=_limit(seconds), threads=1)
+    params = mathopt.SolveParameters(time_limit=_limit(seconds), node_limit=nodes, threads=1)
     params.random_seed = 1
     params.relative_gap_tolerance = 0.0
     # Cuts and heuristics took most of the time on knapsacks that branching alone settles at once.

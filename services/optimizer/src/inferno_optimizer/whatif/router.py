@@ -1,5 +1,6 @@
 """`POST /optimize` over HTTP: a plan for a snapshot, or plans side by side for one with scenarios."""
 
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -9,16 +10,18 @@ from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.serving import JsonRoute, answer
 from inferno_optimizer.whatif.apply import ScenarioError
-from inferno_optimizer.whatif.what_if import what_if
+from inferno_optimizer.whatif.what_if import Planner, what_if
 from inferno_optimizer.work import Workers
 from inferno_shared.contracts import OptimizeRequest, Plan, Snapshot, WhatIf
 from inferno_shared.service import FieldError, ProblemError
 
-InterruptiblePlanner = Callable[[Snapshot, SolveInterrupter], Plan]
+InterruptiblePlanner = Callable[[Snapshot, float, SolveInterrupter], Plan]
 
 
-def optimize_router(workers: Workers, plan: InterruptiblePlanner) -> APIRouter:
-    """The endpoint; `plan` makes one plan, and raises when it was interrupted."""
+def optimize_router(
+    workers: Workers, plan: InterruptiblePlanner, limit_seconds: float = math.inf
+) -> APIRouter:
+    """The endpoint; `plan` makes one plan within seconds, and raises when it was interrupted."""
     router = APIRouter(tags=["optimizer"], route_class=JsonRoute)
 
     @router.post(
@@ -28,19 +31,22 @@ def optimize_router(workers: Workers, plan: InterruptiblePlanner) -> APIRouter:
     )
     async def optimize(snapshot: OptimizeRequest, request: Request) -> Response:
         def compute(interrupter: SolveInterrupter) -> str:
-            return _answer(snapshot, lambda world: plan(world, interrupter)).model_dump_json()
+            def planner(world: Snapshot, seconds: float) -> Plan:
+                return plan(world, seconds, interrupter)
+
+            return _answer(snapshot, planner, limit_seconds).model_dump_json()
 
         return Response(await answer(request, workers, compute), media_type="application/json")
 
     return router
 
 
-def _answer(request: OptimizeRequest, plan: Callable[[Snapshot], Plan]) -> Plan | WhatIf:
+def _answer(request: OptimizeRequest, plan: Planner, limit_seconds: float) -> Plan | WhatIf:
     snapshot = request.snapshot()
     if not request.scenarios:
-        return plan(snapshot)
+        return plan(snapshot, limit_seconds)
     try:
-        return what_if(snapshot, request.scenarios, plan)
+        return what_if(snapshot, request.scenarios, plan, limit_seconds)
     except ScenarioError as error:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
