@@ -5,7 +5,7 @@
 1,000 variants, 1,000 nodes and 10,000 pods, all serving at a steady load; the Kubernetes API and Prometheus
 are one more process on this machine. The first cycle writes a status for each variant. The one that is
 measured comes a minute later, when nothing has changed. Goals: 5 s on the wall, 10 writes to the API, 400 MB
-for each service. Beside the wall, which includes what else runs here and the simulated Prometheus, stands each
+for each. Beside the wall, which includes what else runs here and the simulated Prometheus, stands each
 service's own processor time. Writes are counted by the API's version, which grows by one with each.
 """
 
