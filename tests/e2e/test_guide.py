@@ -226,6 +226,7 @@ OCCASIONAL = {
         for account in (ACTUATOR, COLLECTOR)
     ),
     (ACTUATOR, "patch", "", "events"),
+    (COLLECTOR, "watch", "leaderworkerset.x-k8s.io", "leaderworkersets"),  # where that kind is installed
 }
 
 

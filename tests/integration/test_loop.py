@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from inferno_shared.kubernetes import CONFIG_MAPS, DEPLOYMENTS, EVENTS, PODS, VARIANT_AUTOSCALINGS
-from integration.stack import INTERVAL, NAME, NAMESPACE, SYSTEM, Stack, running_stack, until
+from integration.stack import INTERVAL, LIMIT_SECONDS, NAME, NAMESPACE, SYSTEM, Stack, running_stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -67,12 +67,15 @@ own:
 
 {{- define "inferno.rights.collector" -}}
 namespaced:
-  # Which pods, Deployments and Services belong to a variant, and the GPUs in use.
+  # Which pods, Services and scaled objects belong to a variant, and the GPUs in use.
   - apiGroups: [""]
     resources: [pods, services]
     verbs: [list, watch]
   - apiGroups: [apps]
-    resources: [deployments]
+    resources: [deployments, statefulsets]
+    verbs: [list, watch]
+  - apiGroups: [leaderworkerset.x-k8s.io]
+    resources: [leaderworkersets]
     verbs: [list, watch]
   - apiGroups: [llmd.ai]
     resources: [variantautoscalings]
