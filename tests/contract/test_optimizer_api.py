@@ -195,6 +195,41 @@ async def test_an_extreme_but_valid_snapshot_gets_a_verified_plan(
     assert plan.certificate.verified, plan.problems
 
 
+LIMITED: dict[str, Any] = {
+    **WHAT_IF,
+    "policy": {"unlimited": False},
+    "inventory": [{"node": "n", "device": "NVIDIA-H100-80GB-HBM3", "allocatable": 3}],
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "reason", "words"),
+    [
+        (edited(WHAT_IF, "service_classes.0.targets.0.itl_ms", 5), "InfeasibleSLO", "ITL target 5 ms cannot"),
+        (edited(WHAT_IF, "variants.0.service_class", "Gold"), "InvalidConfiguration", "service_class Gold"),
+        (edited(WHAT_IF, "accelerators", []), "InvalidConfiguration", "accelerators has no entry for H100"),
+        (edited(LIMITED, "variants.0.min_replicas", 5), "InsufficientCapacity", "3 replicas, 2 too few"),
+    ],
+    ids=["impossible SLO", "unknown class", "unknown accelerator", "minimum above capacity"],
+)
+async def test_what_cannot_be_done_is_its_variants_own_reason(
+    client: httpx.AsyncClient, document: dict[str, Any], reason: str, words: str
+) -> None:
+    response = await client.post("/optimize", json=document)
+    assert response.status_code == 200
+    [allocation] = response.json()["allocations"]
+    assert allocation["reason"] == reason
+    assert words in allocation["message"]
+
+
+@pytest.mark.parametrize("path", ["/optimize", "/analyze", "/optimizeOne"])
+@pytest.mark.parametrize("body", ['"' + "x" * 10_000_000 + '"', "[" * 5_000_000], ids=["text", "brackets"])
+async def test_ten_megabytes_of_nothing_are_refused(client: httpx.AsyncClient, path: str, body: str) -> None:
+    response = await client.post(path, content=body)
+    assert response.status_code in (400, 422)
+    assert len(response.content) < 1_000
+
+
 async def test_analyze_answers_with_the_seeds_numbers(client: httpx.AsyncClient) -> None:
     response = await client.post("/analyze", json=ANALYSIS)
     result = AnalysisResult.model_validate_json(response.content)
