@@ -1,5 +1,7 @@
 """From snapshot to plan: the seed's numbers, what is held and why, limits, shared demands."""
 
+import itertools
+
 import pytest
 
 from builders import (
@@ -317,3 +319,15 @@ def test_a_crowd_uses_no_more_than_there_is() -> None:
     assert plan.certificate.verified
     assert all(entry.limit is not None and entry.used <= entry.limit for entry in plan.capacity)
     assert any(allocation.outcome is Outcome.PARTIAL for allocation in plan.allocations)
+
+
+def test_a_limit_that_sizing_has_used_up_leaves_the_plan_that_needs_no_solver() -> None:
+    """Each look at the clock is 1.5 s later: of 2 s nothing is left to solve in, and the plan says so."""
+    ticks = itertools.count(0, 1.5)
+    crowd = a_crowd()
+    policy = crowd.policy.model_copy(update={"time_limit_seconds": 2.0})
+    plan = make_plan(crowd.model_copy(update={"policy": policy}), clock=lambda: next(ticks))
+    assert plan.certificate.verified
+    assert plan.certificate.status == "fallback"
+    assert any("not proven optimal within 2 s" in problem.message for problem in plan.problems)
+    assert next(ticks) < 60
