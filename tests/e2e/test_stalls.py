@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from e2e.stalls import Stopwatch, stalled_seconds
+from e2e.stalls import Stopwatch, own_seconds, stalled_seconds
 
 
 def test_time_of_waiting_is_read_in_seconds(tmp_path: Path) -> None:
@@ -14,6 +14,11 @@ def test_time_of_waiting_is_read_in_seconds(tmp_path: Path) -> None:
 
     assert stalled_seconds(pressure) == 5220.703361
     assert stalled_seconds(tmp_path / "none") == 0
+
+
+def test_at_most_half_of_a_time_is_taken_off_for_waiting() -> None:
+    assert own_seconds(20, 4) == 16
+    assert own_seconds(20, 19) == 10
 
 
 def test_a_stopwatch_counts_no_more_than_the_time_that_passes() -> None:

@@ -13,7 +13,7 @@ import httpx
 
 from e2e.clusters import NAME, NAMESPACE
 from e2e.product import Product
-from e2e.stalls import stalled_seconds
+from e2e.stalls import own_seconds, stalled_seconds
 
 ONE_REPLICA_RPM = 14.308867  # what one replica of the seed's profile takes within its targets
 SAMPLE_SECONDS = 0.5
@@ -80,7 +80,7 @@ def recording(product: Product) -> Iterator[Timeline]:
 class Reaction:
     """After how many seconds of load a stage first knew of it; None: never.
 
-    `stalled`: in how many of them programs waited for a processor, which `target` does not count.
+    `stalled`: in how many of them programs waited for a processor, see `stalls`.
     """
 
     stage: str
@@ -93,7 +93,7 @@ class Reaction:
         """Whether the target, if there is one, was met."""
         if self.target is None:
             return True
-        return self.seconds is not None and self.seconds - self.stalled <= self.target
+        return self.seconds is not None and own_seconds(self.seconds, self.stalled) <= self.target
 
     def __str__(self) -> str:
         shown = "     -" if self.seconds is None else f"{self.seconds:6.1f}"
@@ -131,7 +131,7 @@ def reaction_lines(timeline: Timeline, reactions: Sequence[Reaction]) -> Iterato
     """The reaction times, and the path of every stage, to be printed."""
     yield f"  {'seconds from the first request to':<38}seconds  waiting   target"
     yield from map(str, reactions)
-    yield "    (waiting: programs waited for a processor; a target does not count that)"
+    yield "    (waiting: programs waited for a processor; a target does not count that, up to half of the time)"
     rates = [sample.arrival_rate_rpm for sample in timeline.samples if sample.arrival_rate_rpm]
     yield f"  highest arrival rate seen: {max(rates, default=0):.1f} requests/min; paths:"
     for field in ("status", "exported", "thanos", "replicas", "ready"):
