@@ -6,7 +6,8 @@ Shares no code with the optimizer but the problem's data classes; all formulas a
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from inferno_optimizer.allocation import (
@@ -58,13 +59,28 @@ def placed(problem: Problem, assignments: Plan) -> Solution:
     return Solution(assignments, placement=placement_of(problem, assignments) or {})
 
 
-def best_score(problem: Problem) -> Score:
-    """The lexicographically smallest score of all plans that respect the constraints."""
-    return min(rounded(score(problem, plan)) for plan in plans(problem))
+POLICIES = tuple(
+    (rationing, delayed)
+    for rationing in Rationing
+    for delayed in (False, True)
+    if not (delayed and rationing is Rationing.ALL_OR_NOTHING)
+)
+
+
+def best_scores(problem: Problem) -> dict[tuple[Rationing, bool], Score]:
+    """The lexicographically smallest score of all plans, under every policy."""
+    best: dict[tuple[Rationing, bool], Score] = {}
+    for plan in plans(replace(problem, rationing=Rationing.PRIORITY)):
+        facts = _facts(problem, plan)
+        for policy in POLICIES:
+            if facts.whole or policy[0] is not Rationing.ALL_OR_NOTHING:
+                found = _score(facts, *policy)
+                best[policy] = min(found, best.get(policy, found))
+    return best
 
 
 def rounded(values: Score) -> Score:
-    return tuple(tuple(round(v, 5) + 0.0 for v in stage) for stage in values)
+    return tuple(_rounded(stage) for stage in values)
 
 
 def plans(problem: Problem) -> Iterator[Plan]:
@@ -81,22 +97,53 @@ def plans(problem: Problem) -> Iterator[Plan]:
 
 def score(problem: Problem, plan: Plan) -> Score:
     """Objective values, most important first."""
+    return _score(_facts(problem, plan), problem.rationing, problem.delayed_best_effort)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a plan is judged by: tuples have an entry per priority, shares are the unserved ones."""
+
+    whole: bool
+    missed: tuple[float, ...]
+    not_full: tuple[float, ...]
+    unserved: tuple[float, ...]
+    shares: tuple[tuple[float, ...], ...]
+    all_shares: tuple[float, ...]
+    choosing: Score
+
+
+def _facts(problem: Problem, plan: Plan) -> _Facts:
     priorities = sorted({d.priority for d in problem.demands})
     by_priority = [[d for d in problem.demands if d.priority == p] for p in priorities]
-    missed = tuple(float(sum(_missed(d, plan) for d in group)) for group in by_priority)
-    stages: list[tuple[float, ...]] = [missed]
-    if problem.rationing is Rationing.ALL_OR_NOTHING or problem.delayed_best_effort:
-        stages.append(tuple(sum(_servable(d) for d in g if not _full(d, plan)) for g in by_priority))
-    match problem.rationing:
+    return _Facts(
+        whole=all(_whole(d, plan) for d in problem.demands),
+        missed=tuple(float(sum(_missed(d, plan) for d in group)) for group in by_priority),
+        not_full=_rounded(sum(_servable(d) for d in g if not _full(d, plan)) for g in by_priority),
+        unserved=_rounded(sum(_unserved(d, plan) for d in g) for g in by_priority),
+        shares=tuple(_unserved_shares(group, plan) for group in by_priority),
+        all_shares=_unserved_shares(problem.demands, plan),
+        choosing=rounded(_choosing(problem, plan)),
+    )
+
+
+def _score(facts: _Facts, rationing: Rationing, delayed: bool) -> Score:  # noqa: FBT001 - the policy's two parts
+    stages: list[tuple[float, ...]] = [facts.missed]
+    if rationing is Rationing.ALL_OR_NOTHING or delayed:
+        stages.append(facts.not_full)
+    match rationing:
         case Rationing.PRIORITY:
-            stages.append(tuple(sum(_unserved(d, plan) for d in g) for g in by_priority))
+            stages.append(facts.unserved)
         case Rationing.FAIR_WITHIN_PRIORITY:
-            for group in by_priority:
-                stages += [_unserved_shares(group, plan), (sum(_unserved(d, plan) for d in group),)]
+            for shares, unserved in zip(facts.shares, facts.unserved, strict=True):
+                stages += [shares, (unserved,)]
         case Rationing.FAIR:
-            everyone = problem.demands
-            stages += [_unserved_shares(everyone, plan), (sum(_unserved(d, plan) for d in everyone),)]
-    return (*stages, *_choosing(problem, plan))
+            stages += [facts.all_shares, (round(sum(facts.unserved), 5),)]
+    return (*stages, *facts.choosing)
+
+
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(value, 5) + 0.0 for value in values)
 
 
 def _choosing(problem: Problem, plan: Plan) -> Score:
@@ -163,7 +210,8 @@ def _missed(demand: Demand, plan: Plan) -> int:
 
 def _unserved_shares(demands: Sequence[Demand], plan: Plan) -> tuple[float, ...]:
     """Largest first, so that the lexicographic minimum is max-min fair."""
-    return tuple(sorted((_unserved(d, plan) / _servable(d) for d in demands if _servable(d)), reverse=True))
+    shares = (_unserved(d, plan) / _servable(d) for d in demands if _servable(d))
+    return tuple(sorted(_rounded(shares), reverse=True))
 
 
 def _within_capacity(problem: Problem, plan: Plan) -> bool:

@@ -82,8 +82,8 @@ def test_the_cost_of_serving_a_crowd_equals_an_independent_formulation(seed: int
 
 @pytest.mark.parametrize("rationing", list(Rationing))
 def test_a_crowd_under_scarcity_gets_a_verified_plan(rationing: Rationing) -> None:
-    problem = crowded(7, 40, 0.4, rationing)
-    assert verify(problem, solve(problem, time_limit_seconds=2)) == []
+    problem = crowded(7, 24, 0.4, rationing)
+    assert verify(problem, solve(problem, time_limit_seconds=1)) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
