@@ -1,9 +1,9 @@
 """Times that do not count how long this machine kept its programs waiting for a processor.
 
-A bound on a time is about the product. On a machine that others use too, programs wait for a processor; Linux
-counts the time in which at least one of them did (pressure stall information), and that is taken off, up to half
-of the time: a busy machine gets at most twice the bound. On an idle machine it is little; where it is not
-counted, nothing is taken off.
+A bound on a time is about the product. On a machine that others use too, programs wait for a processor, and
+Linux counts the time in which at least one of them did (pressure stall information). That is taken off, up to
+half of the time: a busy machine gets at most twice the bound. On an idle machine it is little; where Linux
+counts nothing, nothing is taken off.
 """
 
 import time

@@ -131,7 +131,7 @@ def reaction_lines(timeline: Timeline, reactions: Sequence[Reaction]) -> Iterato
     """The reaction times, and the path of every stage, to be printed."""
     yield f"  {'seconds from the first request to':<38}seconds  waiting   target"
     yield from map(str, reactions)
-    yield "    (waiting: programs waited for a processor; a target does not count that, up to half of the time)"
+    yield "    (waiting: programs waited for a processor; up to half of the time is not counted)"
     rates = [sample.arrival_rate_rpm for sample in timeline.samples if sample.arrival_rate_rpm]
     yield f"  highest arrival rate seen: {max(rates, default=0):.1f} requests/min; paths:"
     for field in ("status", "exported", "thanos", "replicas", "ready"):
