@@ -96,7 +96,8 @@ async def test_dependents_go_with_their_last_owner(api: httpx.AsyncClient) -> No
     await make(api, CONFIG_MAPS, {"metadata": {"name": "grandchild", "ownerReferences": [grandchild]}})
     await api.delete(f"{CONFIG_MAPS}/one")
     await settle()
-    assert (await api.get(f"{CONFIG_MAPS}/child")).status_code == 200
+    left = (await api.get(f"{CONFIG_MAPS}/child")).json()["metadata"]["ownerReferences"]
+    assert [reference["name"] for reference in left] == ["two"]
     await api.delete(f"{CONFIG_MAPS}/two")
     await settle()
     assert (await api.get(f"{CONFIG_MAPS}/child")).status_code == 404
@@ -118,6 +119,16 @@ async def test_an_object_whose_owner_never_existed_is_collected(api: httpx.Async
     await make(api, CONFIG_MAPS, {"metadata": {"name": "child", "ownerReferences": [reference]}})
     await settle()
     assert (await api.get(f"{CONFIG_MAPS}/child")).status_code == 404
+
+
+async def test_an_owner_that_never_existed_is_taken_out_beside_one_that_lives(api: httpx.AsyncClient) -> None:
+    owner = await make(api, CONFIG_MAPS, a_config_map("owner"))
+    common = {"apiVersion": "v1", "kind": "ConfigMap"}
+    references = [{**common, "name": "ghost", "uid": "none"}, {**common, "name": "owner", **_uid(owner)}]
+    await make(api, CONFIG_MAPS, {"metadata": {"name": "child", "ownerReferences": references}})
+    await settle()
+    child = (await api.get(f"{CONFIG_MAPS}/child")).json()
+    assert child["metadata"]["ownerReferences"] == references[1:]
 
 
 async def test_a_namespace_is_emptied_before_it_goes(api: httpx.AsyncClient) -> None:

@@ -1,7 +1,8 @@
 """What goes when something else goes: dependents after their owner, and everything in a deleted namespace.
 
 The collector listens to the store, so it costs nothing while nothing is deleted. As in Kubernetes' background
-cascade, an object is collected when none of its owners exists (any more).
+cascade, an object is collected when none of its owners exists (any more); while another one lives, only the
+references to those that are gone are taken out.
 """
 
 from collections import deque
@@ -37,7 +38,11 @@ class GarbageCollector:
         while self._suspects:
             collection, key = self._suspects.popleft()
             stored = self.resources.store.get(collection, key)
-            if stored is not None and self._is_orphan(stored):
+            if stored is None or not self._has_lost_an_owner(stored):
+                continue
+            if any(owner in self._alive for owner in _owners(stored)):
+                self._forget_lost_owners(collection, stored)
+            else:
                 self._delete(collection, key)
         while self._namespaces_to_check:
             self._end_namespace(self._namespaces_to_check.pop())
@@ -54,7 +59,7 @@ class GarbageCollector:
             self._alive.add(event.current.uid)
             for owner in _owners(event.current):
                 self._dependents.setdefault(owner, set()).add(address)
-            if event.type is EventType.ADDED and self._is_orphan(event.current):
+            if event.type is EventType.ADDED and self._has_lost_an_owner(event.current):
                 self._suspects.append(address)
             if collection == "namespaces" and "deletionTimestamp" in event.current.document["metadata"]:
                 self._ending_namespaces.add(event.current.key[1])
@@ -69,9 +74,14 @@ class GarbageCollector:
         if namespace in self._ending_namespaces:
             self._namespaces_to_check.add(namespace)
 
-    def _is_orphan(self, stored: StoredObject) -> bool:
-        owners = _owners(stored)
-        return bool(owners) and not any(owner in self._alive for owner in owners)
+    def _has_lost_an_owner(self, stored: StoredObject) -> bool:
+        return any(owner not in self._alive for owner in _owners(stored))
+
+    def _forget_lost_owners(self, collection: str, stored: StoredObject) -> None:
+        metadata = stored.document["metadata"]
+        kept = [reference for reference in metadata["ownerReferences"] if reference.get("uid") in self._alive]
+        document = {**stored.document, "metadata": {**metadata, "ownerReferences": kept}}
+        self.resources.store.update(collection, stored.key, document)
 
     def _end_namespace(self, namespace: str) -> None:
         """Empty a namespace and remove it when it is empty and nobody's finalizer holds it."""
