@@ -88,14 +88,15 @@ async def request_with_retry(
     may_repeat = method.upper() in SAFE_METHODS if safe is None else safe
     call = f"{method.upper()} {client.base_url.join(url)}"
     try:
-        async for attempt in stamina.retry_context(
+        tries = stamina.retry_context(
             on=lambda error: _is_worth_repeating(error, may_repeat=may_repeat),
             attempts=attempts,
             timeout=total_seconds,
             wait_initial=wait_initial_seconds,
             wait_max=wait_max_seconds,
             wait_jitter=wait_initial_seconds,
-        ):
+        )
+        async for attempt in tries.with_name(call, (), {}):  # the line that is logged of a retry names it
             with attempt:
                 response = await client.request(method, url, **request)
                 response.raise_for_status()

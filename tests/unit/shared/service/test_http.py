@@ -2,6 +2,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from inferno_shared.errors import ConfigurationError, UpstreamError
 from inferno_shared.service import http_client, request_with_retry
@@ -44,6 +45,12 @@ async def test_a_gateway_failure_of_a_safe_call_is_tried_again(
     transport = Scripted(status, status, 200)
     assert (await ask(transport, method, safe=safe)).status_code == 200
     assert len(transport.requests) == 3
+
+
+async def test_the_line_logged_of_another_try_names_the_call() -> None:
+    with structlog.testing.capture_logs() as lines:
+        await ask(Scripted(503, 200))
+    assert [line["callable"] for line in lines] == ["GET http://optimizer/optimize"]
 
 
 @pytest.mark.parametrize(
