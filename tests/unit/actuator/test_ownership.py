@@ -92,6 +92,13 @@ def test_the_tie_in_place_is_read_from_the_owners() -> None:
     assert tie_in_place([namespace, other], target) is Tie.NONE, "the target is gone, or was made anew"
 
 
+async def test_many_new_variants_are_tied_a_few_per_cycle(kubernetes: KubernetesClient) -> None:
+    decision, ownership = to_three(), Ownership(kubernetes, NoFence())
+    for tied, due in ((Tie.NONE, 5), (Tie.OUTLIVES, 0)):
+        known = replace(decision.known, tie=Tie.OUTLIVES, tied=tied)
+        assert ownership.due([replace(decision, known=known)] * 1_000) == due
+
+
 async def test_by_default_the_target_and_the_namespace_own_it_and_control_and_block_nothing(
     kubernetes: KubernetesClient,
 ) -> None:

@@ -121,6 +121,14 @@ async def test_heartbeats_are_a_few_per_cycle_the_oldest_first() -> None:
     ]
 
 
+async def test_ties_that_are_made_take_the_place_of_heartbeats() -> None:
+    world = World(a_snapshot(variants=[a_variant(f"v{index:02}") for index in range(12)]))
+    await world.loop.run_once(Trigger.START)
+    world.clock.advance(300)
+    world.statuses.untied = 4
+    assert (await world.loop.run_once(Trigger.INTERVAL)).writes.written == 6
+
+
 async def test_a_thousand_variants_of_which_none_changed_cost_at_most_ten_writes() -> None:
     variants = [a_variant(f"v{index}") for index in range(1_000)]
     world = World(a_snapshot(variants=variants))

@@ -210,6 +210,7 @@ class Statuses:
     hpas: Sequence[HorizontalPodAutoscaler] | None = None
     modes: dict[Key, Mode] = field(default_factory=dict)
     scaled: list[tuple[Key, int]] = field(default_factory=list)
+    untied: int = 0
 
     def add(self, key: Key = SEED_KEY, *, uid: str = "u1", status: JsonObject | None = None) -> None:
         metadata = {"namespace": key[0], "name": key[1], "uid": uid, "generation": 7}
@@ -269,6 +270,9 @@ class Statuses:
 
     async def act(self, decisions: Sequence[Decision]) -> Mapping[Key, Actuation]:
         return {decision.key: self._scale(decision) for decision in decisions}
+
+    def due(self, decisions: Sequence[Decision]) -> int:
+        return min(self.untied, len(decisions))
 
     async def settle(self, decisions: Sequence[Decision]) -> None:
         """Own nothing."""

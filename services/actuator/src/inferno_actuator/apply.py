@@ -106,7 +106,8 @@ class Pace:
 
     Args:
         heartbeat_seconds: an unchanged status is written again when its lastRunTime is this old.
-        heartbeats_per_cycle: at most so many of those, the oldest first.
+        heartbeats_per_cycle: at most so many of those, the oldest first; other writes that nobody waits for
+            count among them.
         noise: relative change of measured numbers that is none.
         concurrency: writes under way at once.
     """
@@ -151,12 +152,12 @@ class Publisher:
         self._pace = pace
         self._stamped: dict[Key, int | None] = {}
 
-    async def publish(self, updates: Iterable[Update], *, now: datetime) -> WriteCounts:
-        """Write every update that is due; how that went."""
+    async def publish(self, updates: Iterable[Update], *, now: datetime, besides: int = 0) -> WriteCounts:
+        """Write every update that is due; how that went. `besides`: writes that take a heartbeat's place."""
         wanted = list(updates)
         keys = {update.known.key for update in wanted}
         self._stamped = {key: token for key, token in self._stamped.items() if key in keys}
-        due = self._due(wanted, now)
+        due = self._due(wanted, now, max(0, self._pace.heartbeats_per_cycle - besides))
         slots = asyncio.Semaphore(self._pace.concurrency)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._write(update, slots, now)) for update in due]
@@ -171,7 +172,7 @@ class Publisher:
             error=errors[0] if errors else None,
         )
 
-    def _due(self, wanted: Sequence[Update], now: datetime) -> list[Update]:
+    def _due(self, wanted: Sequence[Update], now: datetime, heartbeats_at_most: int) -> list[Update]:
         """Every change, and the oldest heartbeats, judged by the statuses that the cache has."""
         changes, heartbeats = [], []
         for update in wanted:
@@ -182,7 +183,7 @@ class Publisher:
                 case Urgency.HEARTBEAT:
                     heartbeats.append((last_run(status) or _NEVER, update.known.key, update))
         heartbeats.sort(key=lambda heartbeat: heartbeat[:2])
-        return changes + [update for _, _, update in heartbeats[: self._pace.heartbeats_per_cycle]]
+        return changes + [update for _, _, update in heartbeats[:heartbeats_at_most]]
 
     def _following(self, update: Update, before: Mapping[str, Any], generation: int) -> JsonObject:
         """The status that is to be written over `before`, with our token in it."""

@@ -84,8 +84,10 @@ class Loop:
         self._put_in_force(plan, snapshot, decisions)
         decisions = await self._act(turn, decisions)
         await self._log_decisions(turn, snapshot, decisions)
-        writes = await self._publish(turn, self._updates(snapshot, decisions))
-        await self._owners.settle(tuple(decisions.by_key.values()))
+        decided = tuple(decisions.by_key.values())
+        updates = self._updates(snapshot, decisions)
+        writes = await self._publish(turn, updates, besides=self._owners.due(decided))
+        await self._owners.settle(decided)
         return self._journal.record(turn.finish(writes, decisions=decisions))
 
     async def _act(self, turn: Turn, decisions: Decisions) -> Decisions:
@@ -246,11 +248,11 @@ class Loop:
         writes = await self._publish(turn, updates)
         return self._journal.record(turn.finish(writes, failure=error))
 
-    async def _publish(self, turn: Turn, updates: Iterable[Update]) -> WriteCounts:
-        """Write statuses and Events; what could not be written is in the answer."""
+    async def _publish(self, turn: Turn, updates: Iterable[Update], *, besides: int = 0) -> WriteCounts:
+        """Write statuses and Events, `besides` other writes; what could not be written is in the answer."""
         try:
             async with turn.stage(Stage.APPLY, self._limits.apply_seconds):
-                counts = await self._publisher.publish(updates, now=self._clock.now())
+                counts = await self._publisher.publish(updates, now=self._clock.now(), besides=besides)
         except StageError as error:
             return WriteCounts(error=str(error))
         self._timings.writes("written", counts.written)

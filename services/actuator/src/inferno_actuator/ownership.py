@@ -14,6 +14,7 @@ VariantAutoscalings, to get namespaces, and to get the scales of targets; withou
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -28,7 +29,7 @@ from inferno_shared.kubernetes.scales import ScaleClient
 
 log = structlog.stdlib.get_logger(__name__)
 
-_PER_CYCLE: Final = 20
+_PER_CYCLE: Final = 5
 """A thousand new variants are tied over the next cycles: it is never urgent, and writes are not free."""
 
 JsonObject = dict[str, Any]
@@ -48,21 +49,28 @@ class Ownership:
         self._fence = fence
         self._refusal: str | None = None
 
+    def due(self, decisions: Sequence[Decision]) -> int:
+        """How many objects `settle` would write in this cycle."""
+        return len(self._due(decisions))
+
     async def settle(self, decisions: Sequence[Decision]) -> None:
         """Bring the references in line with the annotations; what fails is tried again in the next cycle."""
-        wanting = [
-            (it.known, it.known.target)
-            for it in decisions
-            if it.variant is not None and it.known.target is not None and it.known.tied is not it.known.tie
-        ]
-        if self._refusal is not None:
-            wanting = wanting[:1]  # ask once per cycle whether the right is there by now
-        results = await asyncio.gather(*(self._settled(*each) for each in wanting[:_PER_CYCLE]))
+        results = await asyncio.gather(*(self._settled(*each) for each in self._due(decisions)))
         refusals = [result for result in results if result is not None]
         if refusals and self._refusal is None:
             log.warning("owner references are not set, all else goes on", reason=refusals[0])
         if results:
             self._refusal = refusals[0] if refusals else None
+
+    def _due(self, decisions: Sequence[Decision]) -> list[tuple[KnownVariant, ScaleTargetRef]]:
+        # While the right is missing, one asks whether it is there by now.
+        most = _PER_CYCLE if self._refusal is None else 1
+        wanting = (
+            (it.known, it.known.target)
+            for it in decisions
+            if it.variant is not None and it.known.target is not None and it.known.tied is not it.known.tie
+        )
+        return list(islice(wanting, most))
 
     async def _settled(self, known: KnownVariant, target: ScaleTargetRef) -> str | None:
         """Settle one; which right is missing, if that keeps it from being settled."""

@@ -67,6 +67,10 @@ class Limits:
 class Owners(Protocol):
     """Ties VariantAutoscalings to their targets where users want that."""
 
+    def due(self, decisions: Sequence[Decision]) -> int:
+        """How many writes `settle` is going to make: they leave less room for heartbeats."""
+        ...
+
     async def settle(self, decisions: Sequence[Decision]) -> None:
         """Set or remove owner references; never fails."""
         ...
