@@ -96,6 +96,39 @@ alerts-test: $(STAMP) ## Every alert fires when it should, and only then (promto
 	@PYTHONPATH=hack $(BIN)/python -m tools.build prometheus
 	@bin/promtool test rules tests/unit/alerts/alerts.test.yaml
 
+# The site and the release's programs have environments of their own: tests need neither.
+.venv/%/.installed: requirements/%.txt | $(STAMP)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+docs-reference: $(STAMP) ## Write docs/reference and docs/pictures from the code
+	@PYTHONPATH=hack $(BIN)/python -m reference
+
+docs: docs-reference $(VENV)/docs/.installed ## Build the documentation into site/, strictly
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+sbom: $(VENV)/release/.installed ## Bills of materials (CycloneDX) of the three services into dist/sbom
+	@mkdir -p dist/sbom
+	@for service in $(SERVICES); do PYTHONWARNINGS=ignore $(VENV)/release/bin/cyclonedx-py requirements requirements/$$service.txt \
+		--pyproject services/$$service/pyproject.toml --output-reproducible --of JSON \
+		-o dist/sbom/$$service.cdx.json && echo "dist/sbom/$$service.cdx.json" || exit 1; done
+
+licenses: $(STAMP) $(VENV)/release/.installed ## Are all licences of what the images contain allowed?
+	@mkdir -p dist
+	@$(VENV)/release/bin/pip-licenses --python=$(BIN)/python --from=mixed --format=json --output-file=dist/licenses.json \
+		--packages $$(sed -n 's/^\([a-z0-9._-]*\)==.*/\1/p' $(SERVICES:%=requirements/%.txt) | sort -u) >/dev/null
+	@PYTHONPATH=hack $(BIN)/python -m release.licenses dist/licenses.json
+
+audit: $(STAMP) $(VENV)/release/.installed ## Known vulnerabilities (exit 1), or that they cannot be asked for here (3)
+	@PYTHONPATH=hack $(BIN)/python -m release.audit $(VENV)/release/bin/pip-audit $(SERVICES:%=requirements/%.txt)
+
+release-check: $(STAMP) licenses sbom alerts-test docs ## Before a release: versions, licences, docs, tests of the built wheels, images
+	@PYTHONPATH=hack $(BIN)/python -m release.versions
+	@PYTHONPATH=hack $(BIN)/python -m release.wheels $(ARGS)
+	@if docker info >/dev/null 2>&1; then $(MAKE) images; else echo "No docker here: images were not built"; fi
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) site .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

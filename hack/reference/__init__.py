@@ -1,0 +1,1 @@
+"""Makes docs/reference from the code: HTTP APIs, custom resource, metrics, settings."""

@@ -1,0 +1,1 @@
+"""What is looked at before a release: versions, wheels, licences, vulnerabilities (docs/releasing.md)."""
