@@ -96,7 +96,8 @@ def objects(size: Size, prometheus: str) -> Iterator[tuple[str, str, dict[str, A
             ready_at=time.time() - 3500,
         )
         yield "pods", namespace, pod
-    configuration = {"PROMETHEUS_BASE_URL": prometheus}
+    # Nothing happens by itself while something is measured.
+    configuration = {"PROMETHEUS_BASE_URL": prometheus, "GLOBAL_OPT_INTERVAL": "1h"}
     for name, data in (
         ("accelerator-unit-costs", worlds.COSTS),
         ("service-classes-config", worlds.CLASSES),
