@@ -15,7 +15,7 @@ from inferno_shared.contracts import Outcome, PlanReason, Policy, SaturationPoli
 
 @pytest.fixture
 async def optimizer() -> AsyncIterator[OptimizerClient]:
-    app = create_optimizer_app(OptimizerSettings(max_body_bytes=200_000))
+    app = create_optimizer_app(OptimizerSettings(workers=0, max_body_bytes=200_000))
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),

@@ -21,7 +21,7 @@ from unit.optimizer.compat.systems import (
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_optimizer_app(OptimizerSettings())
+    app = create_optimizer_app(OptimizerSettings(workers=0))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://optimizer") as client:
         yield client

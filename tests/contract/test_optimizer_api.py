@@ -61,7 +61,7 @@ def edited(document: dict[str, Any], path: str, value: object) -> dict[str, Any]
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_optimizer_app(OptimizerSettings())
+    app = create_optimizer_app(OptimizerSettings(workers=0))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://optimizer") as client:
         yield client
@@ -156,7 +156,7 @@ async def test_duplicate_variants_are_refused_by_name(client: httpx.AsyncClient)
 
 
 async def test_a_body_beyond_the_limit_is_refused() -> None:
-    app = create_optimizer_app(OptimizerSettings(max_body_bytes=1_024))
+    app = create_optimizer_app(OptimizerSettings(workers=0, max_body_bytes=1_024))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://optimizer") as client:
         large = edited(WHAT_IF, "variants", WHAT_IF["variants"] * 3)
@@ -271,7 +271,7 @@ async def test_concurrent_requests_never_meet(client: httpx.AsyncClient) -> None
 
 
 async def test_a_full_line_is_refused_with_a_time_to_come_back() -> None:
-    app = create_optimizer_app(OptimizerSettings(concurrent_solves=1, waiting_solves=0))
+    app = create_optimizer_app(OptimizerSettings(workers=0, waiting_solves=0))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://optimizer") as client:
         answers = await asyncio.gather(*(client.post("/optimize", json=WHAT_IF) for _ in range(8)))

@@ -2,7 +2,6 @@
 
 from inferno_optimizer.whatif.apply import Complaint, ScenarioError, apply
 from inferno_optimizer.whatif.difference import difference
-from inferno_optimizer.whatif.router import optimize_router
 from inferno_optimizer.whatif.what_if import Planner, what_if
 
-__all__ = ["Complaint", "Planner", "ScenarioError", "apply", "difference", "optimize_router", "what_if"]
+__all__ = ["Complaint", "Planner", "ScenarioError", "apply", "difference", "what_if"]
