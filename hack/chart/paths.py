@@ -16,8 +16,8 @@ COPIES: Final = {
     CONFIG / "crd/llmd.ai_variantautoscalings.yaml": CHART / "files/crd.yaml",
     CONFIG / "samples/prometheus-adapter-values.yaml": CHART / "files/prometheus-adapter-values.yaml",
 }
-# Dashboards and rules are packed into the chart but change nothing that is rendered from it by default.
-_OUTSIDE: Final = ("dashboards", "rules")
+# Packed into the chart, but rendered only where somebody asks for them.
+_OUTSIDE: Final = ("dashboards",)
 
 
 def fingerprint() -> str:

@@ -13,7 +13,7 @@ import yaml
 
 from chart.__main__ import made_files
 from chart.documents import TEST, without
-from chart.helm import CASES, RELEASE, Case, template
+from chart.helm import CASES, KUBERNETES, RELEASE, Case, template
 from chart.paths import CHART, ROOT
 from chart.programs import find
 from controlplane import ControlPlane
@@ -132,6 +132,16 @@ def test_an_upgrade_keeps_certificates_variants_and_what_others_wrote(release: R
     assert base64.b64decode(bundle).startswith(b"-----BEGIN CERTIFICATE-----")
     release.upgrade("tls.selfSigned.days=1", "fullnameOverride=inferno-autoscaler")
     assert release.certificate() == before
+
+
+def test_a_cert_manager_that_comes_later_changes_nothing(release: Release) -> None:
+    words = ("template", RELEASE, str(CHART), "--dry-run=server", "--api-versions=cert-manager.io/v1")
+    words += (f"--kube-version={KUBERNETES}",)
+    assert "kind: Certificate\n" in release.helm(*words)
+    release.upgrade()
+    again = release.helm(*words)
+    assert "kind: Certificate\n" not in again
+    assert release.certificate() in again
 
 
 def test_certificates_near_their_end_are_replaced_and_the_old_authority_stays_trusted(

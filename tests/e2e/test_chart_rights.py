@@ -1,6 +1,9 @@
 """The services with the rights that the chart grants, and each locked as the chart locks it."""
 
 import asyncio
+import base64
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +16,14 @@ from chart.helm import RELEASE, helm
 from chart.paths import CHART
 from controlplane import ControlPlane
 from controlplane.audit import read_uses
+from controlplane.monitoring import PLATFORM
 from controlplane.probes import HOST, answers, free_ports
 from e2e.clusters import NAME, NAMESPACE, SYSTEM, install, manifest, until
 from inferno_shared.service import http_client
 
 BIN = Path(sys.executable).parent
 ACTUATOR = "inferno-autoscaler-controller-manager"
+READER = "inferno-autoscaler-metrics-reader"
 COLLECTOR = "inferno-autoscaler-collector"
 VALUES = (
     f"watchNamespaces={{{NAMESPACE}}}",
@@ -49,7 +54,10 @@ class Locked:
         return file
 
     async def ask(self, method: str, url: str, path: str, account: str | None = None) -> httpx.Response:
-        token = self.token(account) if account else None
+        """Ask with a fresh token of an account, or with that of Prometheus' own."""
+        token = self.folder / f"{READER}.token" if account == READER else None
+        if account and token is None:
+            token = self.token(account)
         async with http_client(
             base_url=url, timeout_seconds=20, ca_file=self.real.authority, token_file=token
         ) as client:
@@ -61,6 +69,8 @@ def locked(real: ControlPlane, tmp_path: Path) -> Iterator[Locked]:
     settings = [word for value in VALUES for word in ("--set", value)]
     place = ("--namespace", SYSTEM, "--kubeconfig", real.kubeconfig)
     install(real, SYSTEM, NAMESPACE)
+    real.kubectl("apply", "-f", str(PLATFORM))
+    real.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     helm("install", RELEASE, CHART, *place, *settings, "--set", "actuator.replicas=0")
     real.kubectl("create", "serviceaccount", "reader", "-n", SYSTEM)
     for name in ("acc-servclass-configmap.yaml", "vllm-va.yaml"):
@@ -142,6 +152,12 @@ async def test_the_loop_runs_with_the_charts_rights_in_the_charts_namespaces_and
     assert plan.json()["last_cycle"]["outcome"] == "planned"
     assert (await locked.ask("POST", locked.actuator, "/invoke", "reader")).status_code == 200
 
+    secret = ("get", "secret", f"{READER}-token", "-n", SYSTEM, "-o", "jsonpath={.data.token}")
+    token = base64.b64decode(real.kubectl(*secret)).decode()
+    (locked.folder / f"{READER}.token").write_text(token)
+    for service in (locked.actuator, locked.collector):
+        assert (await locked.ask("GET", service, "/metrics", READER)).status_code == 200
+
     refused = [
         await locked.ask("GET", locked.actuator, "/plan"),
         await locked.ask("GET", locked.actuator, "/plan", COLLECTOR),
@@ -156,3 +172,19 @@ async def test_the_loop_runs_with_the_charts_rights_in_the_charts_namespaces_and
     assert any(use.resource == "variantautoscalings/status" for use in uses)
     elsewhere = {use.namespace for use in uses} - {"", SYSTEM, NAMESPACE}
     assert elsewhere == set()
+
+
+def test_the_doctor_finds_all_rights_granted(locked: Locked) -> None:
+    """It is what `helm test` runs, with the actuator's own account."""
+    examined = subprocess.run(
+        [BIN / "inferno-actuator", "doctor"],
+        env={**os.environ, **variables(locked, "actuator")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    lines = [line for line in examined.stdout.splitlines() if "RBAC" in line]
+    assert len(lines) == 1, examined.stdout + examined.stderr
+    assert lines[0].startswith("ok")
+    assert "rights are granted" in lines[0]

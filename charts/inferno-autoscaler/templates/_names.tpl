@@ -56,3 +56,14 @@ control-plane: controller-manager
 {{- printf "%s/inferno-%s:%s" $values.image.repository $name (default .root.Chart.AppVersion $values.image.tag) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Labels and annotations of what exists during `helm test` only. */}}
+{{- define "inferno.testMetadata" -}}
+labels:
+  {{- include "inferno.commonLabels" . | nindent 2 }}
+  app.kubernetes.io/component: test
+annotations:
+  helm.sh/hook: test
+  helm.sh/hook-weight: "-1"
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}

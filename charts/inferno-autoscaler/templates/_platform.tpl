@@ -25,11 +25,21 @@
 {{- end -}}
 {{- end -}}
 
+{{/* cert-manager, or Helm where there is none or where Helm did it before: nothing changes because somebody installs cert-manager. */}}
+{{- define "inferno.issuingMode" -}}
+{{- $name := printf "%s-client-tls" (include "inferno.name" (dict "root" . "service" "actuator")) -}}
+{{- $found := lookup "v1" "Secret" .Release.Namespace $name | default dict -}}
+{{- $annotations := dig "metadata" "annotations" dict $found | default dict -}}
+{{- if hasKey $annotations "inferno.llmd.ai/renew-after" -}}self-signed
+{{- else if .Capabilities.APIVersions.Has "cert-manager.io/v1" -}}cert-manager
+{{- else -}}self-signed
+{{- end -}}
+{{- end -}}
+
 {{- define "inferno.tlsMode" -}}
 {{- if ne .Values.tls.mode "auto" -}}{{ .Values.tls.mode }}
 {{- else if include "inferno.openshift" . -}}openshift
-{{- else if .Capabilities.APIVersions.Has "cert-manager.io/v1" -}}cert-manager
-{{- else -}}self-signed
+{{- else -}}{{ include "inferno.issuingMode" . }}
 {{- end -}}
 {{- end -}}
 
@@ -37,8 +47,7 @@
 {{- define "inferno.clientTlsMode" -}}
 {{- $mode := include "inferno.tlsMode" . -}}
 {{- if ne $mode "openshift" -}}{{ $mode }}
-{{- else if .Capabilities.APIVersions.Has "cert-manager.io/v1" -}}cert-manager
-{{- else -}}self-signed
+{{- else -}}{{ include "inferno.issuingMode" . }}
 {{- end -}}
 {{- end -}}
 
