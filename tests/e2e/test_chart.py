@@ -135,8 +135,14 @@ def test_an_upgrade_keeps_certificates_variants_and_what_others_wrote(release: R
 
 
 def test_a_cert_manager_that_comes_later_changes_nothing(release: Release) -> None:
-    words = ("template", RELEASE, str(CHART), "--dry-run=server", "--api-versions=cert-manager.io/v1")
-    words += (f"--kube-version={KUBERNETES}",)
+    words = (
+        "template",
+        RELEASE,
+        str(CHART),
+        "--dry-run=server",
+        "--api-versions=cert-manager.io/v1",
+        f"--kube-version={KUBERNETES}",
+    )
     assert "kind: Certificate\n" in release.helm(*words)
     release.upgrade()
     again = release.helm(*words)
