@@ -225,7 +225,10 @@ def _one_more(device: str, growth: Growth) -> OneMore:
     return OneMore(
         units=growth.units,
         serves_rpm=_rounded(sum(growth.serves_rpm.values())),
-        saves_cents_per_hour=_rounded(growth.saves_cents_per_hour),
+        saves_cents_per_hour=(
+            None if growth.saves_cents_per_hour is None else _rounded(growth.saves_cents_per_hour)
+        ),
+        basis=growth.basis,
         message=growth_sentence(device, growth),
     )
 

@@ -16,7 +16,7 @@ from inferno_optimizer.decisions import decisions_of, held_decisions
 from inferno_optimizer.demands import Demands, Held, demands_of
 from inferno_optimizer.devices import keeping, locked_of, nodes_of
 from inferno_optimizer.document import Findings, document
-from inferno_optimizer.explain import SHARE_OF_TIME, growth_of, questions_of, wishes_of
+from inferno_optimizer.explain import growth_of, questions_of, share_of_time, wishes_of
 from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
 
 
@@ -46,10 +46,13 @@ def make_plan(
     problem = problem_of(candidates.groups, snapshot.accelerators, nodes, kept, policy)
     questions = questions_of(problem, asked=policy.one_more_unit)
     seconds = max(0.0, seconds - 2 * (clock() - begun))
-    kept_seconds = seconds * SHARE_OF_TIME if questions else 0.0
+    kept_seconds = seconds * share_of_time(questions)
     chosen = choose(problem, seconds - kept_seconds, interrupter, clock)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
+    wishes = wishes_of(chosen)
+    if not wishes:  # Everybody has the best choice there is: no device has a price.
+        questions = [question for question in questions if question.exact]
     findings = Findings(
         groups=candidates.groups,
         decisions=decisions_of(candidates.groups, chosen, policy),
@@ -58,8 +61,8 @@ def make_plan(
         placement=None if nodes is None else chosen.solution.placement,
         problems=candidates.problems,
         verified=True,
-        wishes=wishes_of(chosen),
-        growth=growth_of(questions, chosen.solution, candidates.groups, kept_seconds, interrupter),
+        wishes=wishes,
+        growth=growth_of(questions, chosen.solution, candidates.groups, kept_seconds, interrupter, clock),
     )
     plan = document(snapshot, findings)
     violations = audit(snapshot, plan)

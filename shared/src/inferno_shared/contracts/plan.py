@@ -76,14 +76,21 @@ class Demand(WireModel):
 
 
 class OneMore(WireModel):
-    """What more units of a scarce device would change, found by solving again with them."""
+    """What more units of a scarce device would change."""
 
     units: int = Field(
         description="Units added: 1 to a node where it helps most; where that changes nothing, a new node of"
         " the fewest that a replica takes"
     )
     serves_rpm: float = Field(description="Requests/min served in addition, all demands together")
-    saves_cents_per_hour: float = Field(description="Below 0: what serving more would cost")
+    saves_cents_per_hour: float | None = Field(
+        description="Below 0: what serving more would cost; null where a price tells only what is served"
+    )
+    basis: Literal["re-solve", "price"] = Field(
+        "re-solve",
+        description="re-solve: the difference between two plans proven optimal. price: an estimate, what the"
+        " linear relaxation gains per unit; one unit alone may change nothing, as replicas are whole",
+    )
     message: str
 
 

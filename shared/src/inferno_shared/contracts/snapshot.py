@@ -63,8 +63,9 @@ class Policy(WireModel):
     time_limit_seconds: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="Solver's budget")
     one_more_unit: bool | None = Field(
         None,
-        description="Find out what one more unit of each scarce device would save or serve, by solving again:"
-        " null where at most 10 variants compete for it; true: up to 500; takes up to a quarter of the budget",
+        description="Find out what one more unit of each scarce device would save or serve: by solving again"
+        " where at most 10 variants compete for it (null) or 500 (true), in up to a quarter of the budget; by"
+        " its price in a linear relaxation, an estimate, up to 4,000 variants; false: not at all",
     )
 
 

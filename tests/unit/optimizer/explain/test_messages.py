@@ -241,3 +241,38 @@ def test_the_reason_of_a_minimum_names_the_binding_target_too() -> None:
     told = planned(a_variant(min_replicas=5), Policy(), SEED_ACCELERATORS).message
     assert "takes 14.3089 (the TTFT target binds), so that 3 replicas will do." in told
     assert "The minimum of 5 replicas is kept." in told
+
+
+def test_a_crowd_is_told_by_price_what_a_unit_would_serve_or_save() -> None:
+    """Each of twelve gets one of the two units it wants, two of them both: the second serves 25 - 14.3089."""
+    unasked = EXPLAINED.model_copy(update={"one_more_unit": None})
+    crowd = [mobile(f"v{n:02}", profiles=[a_profile("H100")]) for n in range(12)]
+    short = world(*crowd, h100=14, policy=unasked)
+    more = one_more(short, H100_DEVICE)
+    assert (more.basis, more.units, more.saves_cents_per_hour) == ("price", 1, None)
+    assert more.serves_rpm == pytest.approx(10.6911, rel=1e-4)
+    assert more.message == (
+        f"One more unit of {H100_DEVICE} would serve about 10.69 requests/min more, by its price in the"
+        " linear relaxation; one unit alone may change nothing, as replicas are whole."
+    )
+    assert sum(more.message in a.message for a in short.allocations) == 10
+    exact = one_more(world(*crowd, h100=14), H100_DEVICE)
+    assert exact.basis == "re-solve"
+    assert exact.serves_rpm == pytest.approx(more.serves_rpm, rel=1e-4)
+    minimums_missed = world(*crowd, h100=8, policy=unasked)
+    assert [c.one_more for c in minimums_missed.capacity] == [None, None]
+    fair = unasked.model_copy(update={"saturation_policy": SaturationPolicy.ROUND_ROBIN})
+    assert [c.one_more for c in world(*crowd, h100=14, policy=fair).capacity] == [None, None]
+
+
+@pytest.mark.parametrize("policy", list(SaturationPolicy))
+def test_a_crowd_that_is_served_is_told_what_a_unit_would_save(policy: SaturationPolicy) -> None:
+    """Twelve fit on H100 for 100 each; two units of A100 let one of them run for 80: 10 per unit."""
+    unasked = EXPLAINED.model_copy(update={"one_more_unit": None, "saturation_policy": policy})
+    crowd = [mobile(f"v{n:02}") for n in range(12)]
+    plan = world(*crowd, h100=24, a100=6, policy=unasked)
+    more = one_more(plan, A100_DEVICE)
+    assert (more.basis, more.serves_rpm) == ("price", 0)
+    assert more.saves_cents_per_hour == pytest.approx(10, rel=1e-6)
+    assert f"One more unit of {A100_DEVICE} would save about 10 cents/h, by its price" in more.message
+    assert plan.capacity[1].one_more is None

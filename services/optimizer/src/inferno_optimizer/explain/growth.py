@@ -1,33 +1,44 @@
-"""What one more unit of each scarce device would save or serve: by solving again with it.
+"""What one more unit of each scarce device would save or serve: by solving again with it, or by its price.
 
 A unit is worth what the best plan with it is better than the best plan without it; no price that a linear
 relaxation puts on it says that of whole replicas. Solving again costs about as much as the plan did. So it is
 done for the demands that compete for a device, where these have few variants, or where `policy.one_more_unit`
 asks for it; and told only where both plans are proven optimal: the difference of two guesses says nothing.
+Larger plans get an estimate: the price in a linear relaxation (`prices`), and the answer says that it is one.
 
 The unit comes to a node where it completes a replica's place: with replicas of 4, to one with 3 or 7 units.
 Where it changes nothing, a new node with the units of the smallest replica is tried.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation import Nodes, Problem, Rationing, Solution, SolverError, solve
 from inferno_optimizer.allocation.components import components, scarce_devices
+from inferno_optimizer.allocation.objectives import Kind
 from inferno_optimizer.candidates import SizedGroup
 from inferno_optimizer.decisions import Service
+from inferno_optimizer.demands import DemandKey
+from inferno_optimizer.explain.prices import prices_of
 
 FEW: Final = 10
 """Competing variants up to which it is done without being asked for: some milliseconds per device."""
 
 MOST_COMPETING: Final = 500
 MOST_DEVICES: Final = 8
+MOST_PRICED: Final = 4_000
+"""Competing variants up to which a price is looked for: about 0.3 s."""
+
+MOST_PRICED_DEVICES: Final = 64
 SHARE_OF_TIME: Final = 0.25
 """Part of a plan's time limit that is kept for solving again."""
+
+SHARE_FOR_PRICES: Final = 0.05
 
 NOTHING: Final = 1e-6
 TOGETHER: Final = (Rationing.FAIR, Rationing.FAIR_WITHIN_PRIORITY)
@@ -38,25 +49,30 @@ class Growth:
     """What `units` more of a device change.
 
     Requests/min served by priority, cents per hour saved, and replicas that bring variants to their minimums.
+    A `price` is an estimate per unit, with no cost where it is in requests/min: what serving these would cost
+    is not looked into.
     """
 
     units: int
     serves_rpm: Mapping[int, float]
-    saves_cents_per_hour: float
+    saves_cents_per_hour: float | None
     minimum_replicas: int = 0
+    basis: Literal["re-solve", "price"] = "re-solve"
 
     @property
     def nothing(self) -> bool:
         """Whether the units would be of no use."""
-        return all(abs(change) < NOTHING for change in (*self.serves_rpm.values(), self.saves_cents_per_hour))
+        changes = (*self.serves_rpm.values(), self.saves_cents_per_hour or 0.0)
+        return all(abs(change) < NOTHING for change in changes)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A scarce device, and the demands that compete for it."""
+    """A scarce device, and the demands that compete for it; `exact`: few enough to solve again."""
 
     device: str
     part: Problem
+    exact: bool = True
 
     @property
     def sizes(self) -> list[int]:
@@ -66,18 +82,32 @@ class Question:
 
 
 def questions_of(problem: Problem, *, asked: bool | None) -> list[Question]:
-    """What is worth solving again; `asked` is `policy.one_more_unit`. Nothing without limits."""
+    """What is worth finding out; `asked` is `policy.one_more_unit`. Nothing without limits."""
     if asked is False or problem.capacity is None:
         return []
     most = MOST_COMPETING if asked else FEW
     together = [problem.demands] if problem.rationing in TOGETHER else components(problem)
-    questions = []
+    exact: list[Question] = []
+    priced: list[Question] = []
     for device in sorted(scarce_devices(problem)):
         for demands in together:
             used = {c.device for d in demands for v in d.variants for c in v.candidates}
-            if device in used and sum(len(d.variants) for d in demands) <= most:
-                questions.append(Question(device, replace(problem, demands=tuple(demands))))
-    return questions[:MOST_DEVICES]
+            variants = sum(len(d.variants) for d in demands)
+            if device not in used or variants > MOST_PRICED:
+                continue
+            part = replace(problem, demands=tuple(demands))
+            if variants <= most and len(exact) < MOST_DEVICES:
+                exact.append(Question(device, part))
+            elif variants > FEW:
+                priced.append(Question(device, part, exact=False))
+    return [*exact, *priced[:MOST_PRICED_DEVICES]]
+
+
+def share_of_time(questions: Sequence[Question]) -> float:
+    """Part of the time limit that is to be kept for the questions."""
+    if any(question.exact for question in questions):
+        return SHARE_OF_TIME
+    return SHARE_FOR_PRICES if questions else 0.0
 
 
 def growth_of(
@@ -86,30 +116,65 @@ def growth_of(
     groups: Sequence[SizedGroup],
     time_limit_seconds: float,
     interrupter: SolveInterrupter | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Growth]:
     """By device, for the questions that could be answered; `time_limit_seconds` is for all of them.
 
     Raises:
         InterruptedSolveError: the interrupter was triggered.
     """
+    deadline = clock() + time_limit_seconds
     sized = {group.group.key: group for group in groups}
     found: dict[str, Growth] = {}
-    for question in questions:
+    left = [question for question in questions if question.exact and _proven(solution)]
+    while left:
+        question = left.pop(0)
         base = _Worth(question.part, sized, solution)
         for units, richer in _richer(question):
-            better = _solved(richer, time_limit_seconds / (2 * len(questions)), interrupter)
+            seconds = (deadline - clock()) / (2 * (len(left) + 1))
+            better = _solved(richer, seconds, interrupter, clock) if seconds > 0 else None
             if better is None:
                 break
             found[question.device] = _difference(units, base, _Worth(richer, sized, better))
             if not found[question.device].nothing:
                 break
-    return found if _proven(solution) else {}
+    priced = [question for question in questions if not question.exact]
+    return found | _priced(priced, solution, deadline, interrupter, clock)
 
 
-def _solved(problem: Problem, seconds: float, interrupter: SolveInterrupter | None) -> Solution | None:
+def _priced(
+    questions: Sequence[Question],
+    solution: Solution,
+    deadline: float,
+    interrupter: SolveInterrupter | None,
+    clock: Callable[[], float],
+) -> dict[str, Growth]:
+    """Estimates, for all devices that the same demands compete for at once."""
+    together: dict[DemandKey, list[Question]] = defaultdict(list)
+    for question in questions:
+        together[question.part.demands[0].key].append(question)
+    found: dict[str, Growth] = {}
+    for alike in together.values():
+        seconds = deadline - clock()
+        if seconds <= 0:
+            break
+        devices = [question.device for question in alike]
+        for device, (step, price) in prices_of(
+            alike[0].part, solution, devices, seconds, interrupter
+        ).items():
+            if step.kind is Kind.COST:
+                found[device] = Growth(1, {}, price, basis="price")
+            else:
+                found[device] = Growth(1, {step.priority or 0: price}, None, basis="price")
+    return found
+
+
+def _solved(
+    problem: Problem, seconds: float, interrupter: SolveInterrupter | None, clock: Callable[[], float]
+) -> Solution | None:
     """A plan that is proven optimal, if it was found in time."""
     try:
-        solution = solve(problem, time_limit_seconds=seconds, interrupter=interrupter)
+        solution = solve(problem, time_limit_seconds=seconds, interrupter=interrupter, clock=clock)
     except SolverError:
         return None
     return solution if _proven(solution) else None

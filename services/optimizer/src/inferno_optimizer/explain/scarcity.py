@@ -78,6 +78,8 @@ def dearer(decision: Decision, scarcity: Scarcity) -> Iterator[str]:
 
 def growth_sentence(device: str, growth: Growth) -> str:
     """What more units would change: one that a node gets in addition, or a new node with several."""
+    if growth.basis == "price":
+        return _estimate(device, growth)
     one = f"One more unit of {device} would"
     if growth.nothing:
         also = f", nor would a new node with {growth.units} of them" if growth.units > 1 else ""
@@ -87,8 +89,20 @@ def growth_sentence(device: str, growth: Growth) -> str:
     return f"{one} {_change(growth)}."
 
 
+def _estimate(device: str, growth: Growth) -> str:
+    """A price, told as what it is."""
+    if growth.saves_cents_per_hour is None:
+        would = f"serve about {sum(growth.serves_rpm.values()):.4g} requests/min more"
+    else:
+        would = f"save about {growth.saves_cents_per_hour:.4g} cents/h"
+    return (
+        f"One more unit of {device} would {would}, by its price in the linear relaxation; one unit alone may"
+        " change nothing, as replicas are whole."
+    )
+
+
 def _change(growth: Growth) -> str:
-    saves = growth.saves_cents_per_hour
+    saves = growth.saves_cents_per_hour or 0.0
     changed = {p: change for p, change in growth.serves_rpm.items() if abs(change) > NOTHING}
     if all(change > 0 for change in changed.values()):
         serves = f"serve {sum(changed.values()):.6g} requests/min more"
