@@ -110,7 +110,7 @@ def solved(document: Json) -> tuple[AllocationSolution, list[float]]:
     times_ms = []
     for _ in range(REPEATS):
         started = time.process_time()
-        answer = optimize_one(data, lambda problem: choose(problem, 30))
+        answer = optimize_one(data, choose, 30)
         times_ms.append((time.process_time() - started) * 1000)
     return answer, times_ms
 

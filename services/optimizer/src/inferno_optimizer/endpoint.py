@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from inferno_optimizer.allocation import InterruptedSolveError, Problem
 from inferno_optimizer.choosing import Chosen, Refused, choose
 from inferno_optimizer.plan import make_plan
+from inferno_optimizer.queueing import SizedOnce
 from inferno_shared.contracts import Plan, Snapshot, WireModel
 from inferno_shared.service import ProblemError, get_logger
 from inferno_shared.service.problems import problem_response, validation_problem
@@ -56,18 +57,19 @@ class Solving:
     limit_seconds: float
     interrupter: SolveInterrupter
     made: list[PlanMade] = field(default_factory=list)
+    _size: SizedOnce = field(default_factory=SizedOnce)
 
     def plan(self, snapshot: Snapshot, seconds: float) -> Plan:
         """One plan, within seconds."""
         begun = time.perf_counter()
-        plan = make_plan(snapshot, seconds, interrupter=self.interrupter)
+        plan = make_plan(snapshot, seconds, interrupter=self.interrupter, size=self._size)
         certificate = plan.certificate
         self.made.append(PlanMade(time.perf_counter() - begun, certificate.status, certificate.verified))
         return plan
 
-    def choose(self, problem: Problem) -> Chosen | Refused:
-        """A verified solution."""
-        return choose(problem, self.limit_seconds, self.interrupter)
+    def choose(self, problem: Problem, seconds: float) -> Chosen | Refused:
+        """A verified solution, within seconds."""
+        return choose(problem, seconds, self.interrupter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,8 @@ def a_system(
     }
 
 
-def solve(problem: Problem) -> Chosen | Refused:
-    return choose(problem, 30)
+def solve(problem: Problem, seconds: float) -> Chosen | Refused:
+    return choose(problem, min(30.0, seconds))
 
 
 def answered(system: Json) -> AllocationSolution:

@@ -174,7 +174,7 @@ def test_a_rationed_server_shows_the_latency_that_its_load_will_have() -> None:
 
 
 def test_an_allocation_that_fails_its_check_is_not_answered() -> None:
-    def refuse(_: Problem) -> Refused:
+    def refuse(_: Problem, __: float) -> Refused:
         return Refused(("one unit too many",))
 
     data = SystemData.model_validate(a_system(servers=[a_server(current=RUNNING)]))

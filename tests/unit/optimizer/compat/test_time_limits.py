@@ -16,7 +16,7 @@ from inferno_optimizer.choosing import Chosen, Refused, choose
 from inferno_optimizer.compat import SystemData, optimize_one
 from inferno_optimizer.compat.orders import orders_of
 from inferno_optimizer.compat.problem import problem_of
-from unit.optimizer.compat.systems import Json, a_class, a_profile, a_server, a_system, an_accelerator
+from unit.optimizer.compat.systems import Json, a_class, a_profile, a_server, a_system, an_accelerator, solve
 
 
 def a_scarce_system(servers: int, policy: str) -> Json:
@@ -52,7 +52,7 @@ def a_scarce_system(servers: int, policy: str) -> Json:
 
 @pytest.mark.parametrize("policy", ["None", "PriorityExhaustive", "PriorityRoundRobin", "RoundRobin"])
 def test_no_time_is_an_answer_within_the_limits(policy: str) -> None:
-    def at_once(problem: Problem) -> Chosen | Refused:
+    def at_once(problem: Problem, _: float) -> Chosen | Refused:
         return choose(problem, 0.001)
 
     data = SystemData.model_validate(a_scarce_system(120, policy))
@@ -62,6 +62,20 @@ def test_no_time_is_an_answer_within_the_limits(policy: str) -> None:
     assert all(use.used <= (use.limit or 0) for use in found.capacity)
     stages = found.certificate.stages
     assert all(stage.bound is None or stage.bound <= stage.value + 1e-6 for stage in stages)
+
+
+def test_the_time_limit_is_one_for_sizing_choosing_and_drawing_up() -> None:
+    """Sizing took 3 s by the clock, drawing up may take as long: 4 of 10 s are left to choose in."""
+    moments = iter([100.0, 103.0])
+    given: list[float] = []
+
+    def solve_within(problem: Problem, seconds: float) -> Chosen | Refused:
+        given.append(seconds)
+        return solve(problem, seconds)
+
+    data = SystemData.model_validate(a_system())
+    assert optimize_one(data, solve_within, 10.0, lambda: next(moments)).certificate.verified
+    assert given == [4.0]
 
 
 class NothingInTime:

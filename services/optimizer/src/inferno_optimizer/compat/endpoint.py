@@ -10,7 +10,7 @@ from inferno_optimizer.endpoint import Endpoint, Solving
 
 def optimize_system(system_data: SystemData, solving: Solving) -> str:
     """The JSON text of an AllocationSolution."""
-    solution = optimize_one(system_data, solving.choose)
+    solution = optimize_one(system_data, solving.choose, solving.limit_seconds)
     return solution.model_dump_json(by_alias=True, exclude_none=True)
 
 

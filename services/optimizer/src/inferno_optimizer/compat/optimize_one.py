@@ -1,5 +1,7 @@
 """The answer to a `SystemData`: pure, from the document to the solution, given how to choose."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -15,18 +17,30 @@ from inferno_optimizer.compat.solution import AllocationSolution, AnsweredAlloca
 from inferno_optimizer.compat.system import SystemData, SystemSpec
 from inferno_shared.contracts import Certificate, Problem, Stage
 
-Choose = Callable[[AllocationProblem], Chosen | Refused]
+Choose = Callable[[AllocationProblem, float], Chosen | Refused]
+"""How to choose, within so many seconds."""
+
 WORST_LAST: Final = ("optimal", "feasible", "fallback")
 
 
-def optimize_one(data: SystemData, choose: Choose) -> AllocationSolution:
+def optimize_one(
+    data: SystemData,
+    choose: Choose,
+    time_limit_seconds: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> AllocationSolution:
     """Place every server that can be placed; the others keep what they have and say why.
+
+    The time limit is one for the whole work, as in `plan.make_plan`: drawing up the answer is expected to
+    take as long as sizing did, and choosing gets what is left on the `clock`.
 
     Example: llm-inferno's small sample, within its capacities, costs 30619 cents per hour.
     """
+    begun = clock()
     system = data.system
     orders = orders_of(system)
-    chosen = choose(problem_of(system, orders))
+    problem = problem_of(system, orders)
+    chosen = choose(problem, max(0.0, time_limit_seconds - 2 * (clock() - begun)))
     if isinstance(chosen, Refused):
         orders = _all_refused(orders, "; ".join(chosen.violations))
     solution = chosen.solution if isinstance(chosen, Chosen) else Solution({})
