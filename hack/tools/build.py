@@ -68,7 +68,7 @@ MODULES = (
         link_flags=f"-X {_VERSION}.gitVersion={KUBERNETES} "
         f"-X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=36",
     ),
-    # Targets come from files: without the clients of all clouds it is built in a third of the time.
+    # Targets come from files: the clients of all clouds, 243 of 1,527 packages, are not needed.
     Module(
         "prometheus",
         "v0.316.0",
@@ -98,7 +98,7 @@ def build(module: Module, names: list[str]) -> float:
     for name in names:
         command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", str(BIN / name)]
         command += ["-tags", module.tags] if module.tags else []
-        # Nobody debugs them: what a debugger needs is neither compiled (a sixth of the time) nor linked.
+        # Nobody debugs them: what a debugger needs is neither compiled nor linked.
         command += ["-gcflags", "all=-dwarf=false", "-ldflags", f"-s -w {module.link_flags}".strip()]
         done = subprocess.run(
             [*command, module.packages[name]],
