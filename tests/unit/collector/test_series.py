@@ -161,7 +161,7 @@ def from_row(first: int, *entries: dict[str, Any], until: int | None = None) -> 
 def test_a_reading_that_continues_another_says_the_same_as_one_of_everything() -> None:
     both = series("request_success_total", 1, 2, 4, 7, 11), series("num_requests_running", 5, 4, 3, 2, 1)
     first = place_series(read_series(from_row(0, *both, until=3)), {})
-    later = place_series(read_series(from_row(2, *both)), {}, first.kept, since=0)
+    later = place_series(read_series(from_row(2, *both)), {}, dict(first.kept), since=0)
     assert rows_of(later) == rows_of(placed_series(list(both), {}))
     shorter = place_series(read_series(from_row(2, *both)), {}, first.kept, since=20)
     assert rows_of(shorter) == rows_of(later)[1:]

@@ -151,8 +151,9 @@ class PrometheusSource:
         kept = self._kept if continued and any(answers) else {}
         since = now - self._options.range_seconds
         series = _taken_out(answers)
+        whole, self._whole, self._kept = self._whole, None, {}  # should placing fail, all is asked for again
         placed = await asyncio.to_thread(place_series, series, roster, kept, since=since)
-        self._kept = placed.kept
+        self._whole, self._kept = whole, placed.kept
         return LoadReading(
             self.name,
             by_pod=placed.by_pod,

@@ -50,7 +50,7 @@ class KeptHistory(NamedTuple):
     history: History
 
 
-Kept = Mapping[tuple[Target, str], KeptHistory]
+Kept = dict[tuple[Target, str], KeptHistory]
 """Histories by target and model."""
 
 
@@ -68,11 +68,12 @@ def place_series(
     """Histories of the series that we know by name, each continuing the one that was `kept` of its target.
 
     Rows before `since` (seconds since the epoch) are dropped, and so is a target that has no later ones.
+    `kept` is used up: of a large cluster there is no room for all histories twice.
     """
-    now = _by_target(series, _PodResolver(roster), kept or {}, since)
-    for key, old in (kept or {}).items():
-        if key not in now and old.history.newest_at >= since:
-            now[key] = old
+    old = {} if kept is None else kept
+    now = _by_target(series, _PodResolver(roster), old, since)
+    now.update((key, left) for key, left in old.items() if left.history.newest_at >= since)
+    old.clear()
     grouped: dict[_Owner, dict[Target, History]] = defaultdict(dict)
     for (target, _), found in now.items():
         grouped[found.owner][target] = found.history
@@ -113,7 +114,7 @@ def _by_target(
         found = targets.pop(key)
         parts = frozenset(found)
         parts = alike.setdefault(parts, parts)
-        history = _continued(kept.get(key), parts, _history(found.values()), since)
+        history = _continued(kept.pop(key, None), parts, _history(found.values()), since)
         histories[key] = KeptHistory(owners[key], parts, history)
     return histories
 
