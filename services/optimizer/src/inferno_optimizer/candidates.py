@@ -4,7 +4,7 @@ All pairs (variant, accelerator) of a snapshot are sized in one vectorised call.
 accelerator, or on which no accelerator meets the SLO, is set aside with the reason; the others go on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ from inferno_shared.contracts import Accelerator, PlanReason, Policy, Problem, P
 
 MOST_REPLICAS: Final = 1_000_000
 """More replicas than this for one variant are a mistake in profile or load, not a plan."""
+
+
+Size = Callable[[Sequence[Pair], SizingPolicy], list[Sizing]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ class _Choice:
     pair: Pair
 
 
-def candidates_of(groups: Sequence[Group], accelerators: Sequence[Accelerator], policy: Policy) -> Candidates:
+def candidates_of(
+    groups: Sequence[Group], accelerators: Sequence[Accelerator], policy: Policy, size: Size = size
+) -> Candidates:
     """Size every usable (variant, accelerator) of the groups."""
     catalogue = {accelerator.name: accelerator for accelerator in accelerators}
     choices: list[_Choice] = []

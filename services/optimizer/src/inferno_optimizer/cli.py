@@ -1,6 +1,7 @@
 """Command line of the optimizer: serve, or solve and analyse a file without a service."""
 
 import sys
+from functools import partial
 from typing import Annotated, TypeVar
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from inferno_optimizer.analysis import analyze
 from inferno_optimizer.app import create_optimizer_app
 from inferno_optimizer.plan import make_plan
+from inferno_optimizer.queueing import SizedOnce
 from inferno_optimizer.quiet import silence_scip
 from inferno_optimizer.reading import UnreadableInputError, read
 from inferno_optimizer.settings import OptimizerSettings
@@ -84,7 +86,7 @@ def solve(file: File, *, as_json: AsJson = False) -> None:
         _answer(plan, plan_tables(plan), as_json=as_json)
         return
     try:
-        answer = what_if(request.snapshot(), request.scenarios, make_plan)
+        answer = what_if(request.snapshot(), request.scenarios, partial(make_plan, size=SizedOnce()))
     except ScenarioError as error:
         raise _refused(*(f"{c.field}: {c.message}" for c in error.complaints)) from error
     _answer(answer, what_if_tables(answer), as_json=as_json)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.audit import audit
-from inferno_optimizer.candidates import candidates_of
+from inferno_optimizer.candidates import Size, candidates_of
 from inferno_optimizer.choosing import Chosen, choose, problem_of
 from inferno_optimizer.decisions import decisions_of, held_decisions
 from inferno_optimizer.demands import Demands, Held, demands_of
 from inferno_optimizer.devices import keeping, locked_of, nodes_of
 from inferno_optimizer.document import Findings, document
 from inferno_optimizer.explain import growth_of, questions_of, share_of_time, wishes_of
+from inferno_optimizer.queueing import size
 from inferno_shared.contracts import Plan, PlanReason, Problem, Snapshot
 
 
@@ -26,6 +27,7 @@ def make_plan(
     *,
     interrupter: SolveInterrupter | None = None,
     clock: Callable[[], float] = time.monotonic,
+    size: Size = size,
 ) -> Plan:
     """The cheapest plan that keeps every SLO that can be kept.
 
@@ -33,13 +35,13 @@ def make_plan(
     its own verification is not returned: everything is held instead, and the problems say so.
     `time_limit_seconds` caps the snapshot's own limit, which is one for the whole work: drawing up the answer
     is expected to take as long as sizing did, and the solver gets what is left of it on the `clock`.
-    `interrupter` ends it with `InterruptedSolveError`.
+    `interrupter` ends it with `InterruptedSolveError`. `size` may be a `SizedOnce` that several plans share.
     """
     begun = clock()
     policy = snapshot.policy
     seconds = min(policy.time_limit_seconds, time_limit_seconds)
     demands = demands_of(snapshot)
-    candidates = candidates_of(demands.groups, snapshot.accelerators, policy)
+    candidates = candidates_of(demands.groups, snapshot.accelerators, policy, size)
     nodes = None if policy.unlimited else nodes_of(snapshot.inventory)
     locked = list(locked_of(candidates.groups))
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes, locked)

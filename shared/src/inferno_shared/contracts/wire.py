@@ -7,7 +7,8 @@ default).
 
 import difflib
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from functools import cache
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -52,12 +53,24 @@ def unknown_fields(model: BaseModel, path: str = "") -> Iterator[tuple[str, str 
     Example: a snapshot whose first variant says `min_replica` yields
     `("variants[0].min_replica", "min_replicas")`.
     """
-    known = type(model).model_fields
+    kind = type(model)
     for name in model.model_extra or {}:
-        closest = difflib.get_close_matches(name, known, n=1)
+        closest = difflib.get_close_matches(name, kind.model_fields, n=1)
         yield f"{path}{name}", closest[0] if closest else None
-    for name in known:
+    for name in _fields_with_models(kind):
         yield from _unknown_within(getattr(model, name), f"{path}{name}")
+
+
+@cache
+def _fields_with_models(kind: type[BaseModel]) -> tuple[str, ...]:
+    """Fields that can hold models; a snapshot has a thousand numbers and names for each that can."""
+    return tuple(name for name, field in kind.model_fields.items() if _may_hold_models(field.annotation))
+
+
+def _may_hold_models(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return issubclass(annotation, BaseModel)
+    return any(_may_hold_models(part) for part in get_args(annotation))
 
 
 def _unknown_within(value: Any, path: str) -> Iterator[tuple[str, str | None]]:  # noqa: ANN401 - any field's value

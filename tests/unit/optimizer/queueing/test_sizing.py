@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from inferno_optimizer.queueing import Pair, Sizing, SizingPolicy, predict, size
+from inferno_optimizer.queueing import Pair, SizedOnce, Sizing, SizingPolicy, predict, size
 from inferno_shared.contracts import (
     ChunkedPrefillParameters,
     ItlReading,
@@ -269,3 +269,15 @@ def test_capacity_leaves_out_what_a_full_queue_turns_away() -> None:
 def test_no_pairs_no_sizings() -> None:
     assert size([], SizingPolicy()) == []
     assert predict([], []) == []
+
+
+def test_the_same_pairs_under_the_same_policy_are_sized_once_and_others_by_themselves() -> None:
+    pair = Pair(LinearParameters(alpha=20.58, beta=0.41), 4, None, 0, 279, itl_ms=24, ttft_ms=500)
+    larger = dataclasses.replace(pair, max_batch_size=8)
+    sized_once, policy = SizedOnce(), SizingPolicy()
+    first = sized_once([pair], policy)
+    assert first == size([pair], policy)
+    assert sized_once([dataclasses.replace(pair)], policy) is first
+    assert sized_once([pair, larger], policy) == size([pair, larger], policy)
+    exact = SizingPolicy(ttft_reading=TtftReading.EXACT)
+    assert sized_once([pair], exact) == size([pair], exact) != first

@@ -36,10 +36,14 @@ def best_alone(demand: Demand, places: Places) -> Assignments | None:
         combinations *= sum(1 for _ in _choices(variant, demand.servable_rpm))
         if combinations > ENUMERATION_LIMIT:
             return None
-    return min(
-        _complete(demand, others, last),
-        key=lambda found: tuple(demand_value(kind, demand, found, places) for kind in ORDER),
-    )
+    best = list(_complete(demand, others, last))
+    for kind in ORDER:
+        if len(best) == 1:
+            break
+        values = [demand_value(kind, demand, found, places) for found in best]
+        least = min(values)
+        best = [found for found, value in zip(best, values, strict=True) if value == least]
+    return best[0]
 
 
 def part_of(problem: Problem, *demands: Demand) -> Problem:

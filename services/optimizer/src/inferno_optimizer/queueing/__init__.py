@@ -14,13 +14,14 @@ from inferno_optimizer.queueing.pair import (
     batch_size,
 )
 from inferno_optimizer.queueing.prediction import predict
-from inferno_optimizer.queueing.sizing import size
+from inferno_optimizer.queueing.sizing import SizedOnce, size
 
 __all__ = [
     "Binding",
     "Limits",
     "Pair",
     "Performance",
+    "SizedOnce",
     "Sizing",
     "SizingPolicy",
     "batch_size",
