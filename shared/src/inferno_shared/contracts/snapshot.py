@@ -60,7 +60,11 @@ class Policy(WireModel):
     headroom: Annotated[float, Field(ge=1, le=10)] = Field(
         1.0, description="Demand is sized times this factor"
     )
-    time_limit_seconds: Annotated[float, Field(gt=0, le=600)] = Field(30.0, description="Solver's budget")
+    time_limit_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        30.0,
+        description="For the whole request: sizing, solving, all scenarios and their explanations; what is found"
+        " by then is answered, with its gap",
+    )
     one_more_unit: bool | None = Field(
         None,
         description="Find out what one more unit of each scarce device would save or serve: by solving again"
