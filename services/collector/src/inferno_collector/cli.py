@@ -1,15 +1,12 @@
 """Command line of the collector."""
 
-import gc
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from inferno_collector.app import create_collector_app
 from inferno_collector.settings import CollectorSettings
 from inferno_shared.service import load_settings, serve
-
-_OBJECTS_BETWEEN_SEARCHES: Final = 50_000
 
 _EPILOG = """
 **Examples**
@@ -37,8 +34,5 @@ def serve_collector(
     INFERNO_LOAD_WINDOW_SECONDS; all errors in them are shown at once.
     """
     if context.invoked_subcommand is None:
-        # A reading of a large cluster makes hundreds of thousands of small objects and no cycles: with the
-        # default of 700 the search for cycles costs as much as the work itself.
-        gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
         settings = load_settings(CollectorSettings, host=host, port=port)
         serve(create_collector_app(settings), settings)

@@ -4,6 +4,7 @@ TLS follows its files: a rotated certificate is served from the next connection 
 to a service that is open to it is said at the start.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ from inferno_shared.service.tls import GuardedProtocol, ReloadingContext, TlsGau
 
 TLS_CHECK_SECONDS = 10  # so that a broken or expiring certificate shows though nobody connects
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection: they close it, never we under their request
+# A large cluster makes hundreds of thousands of small objects, hardly any in circles: with the default of 700
+# the search for circles costs as much as the work itself.
+OBJECTS_BETWEEN_SEARCHES = 50_000
 
 log = get_logger(__name__)
 
@@ -30,6 +34,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
     Requests get half of `shutdown_seconds`, the lifespan the other half; whatever still runs then, such as a
     computation in a thread, is left behind.
     """
+    gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
     configure_logging(settings.log_level)
     for exposed in settings.exposure():
         log.warning(exposed)
