@@ -24,8 +24,8 @@ def draw(answers: Sequence[Answer], folder: Path) -> list[Path]:
 
 def _draw_page(page: Page, answers: Sequence[Answer], folder: Path) -> Path:
     shelves = _shelves(page)
-    figure = plt.figure(figsize=(GRID_WIDTH * _INCHES, 3.4 * len(shelves)))
-    grid = figure.add_gridspec(len(shelves), GRID_WIDTH, hspace=0.55, wspace=4.0)
+    figure = plt.figure(figsize=(GRID_WIDTH * _INCHES, 3.0 * len(shelves)))
+    grid = figure.add_gridspec(len(shelves), GRID_WIDTH, hspace=0.35, wspace=4.0, top=0.95)
     for place, shelf in enumerate(shelves):
         left = 0
         for panel in shelf:
@@ -34,7 +34,7 @@ def _draw_page(page: Page, answers: Sequence[Answer], folder: Path) -> Path:
             left += panel.width
     figure.suptitle(page.title)
     path = folder / f"{page.uid}.png"
-    figure.savefig(path, dpi=60, bbox_inches="tight")
+    figure.savefig(path, dpi=75, bbox_inches="tight")
     plt.close(figure)
     return path
 
@@ -52,8 +52,8 @@ def _shelves(page: Page) -> list[list[Panel]]:
 
 
 def _draw_panel(axes: Axes, panel: Panel, answers: Sequence[Answer]) -> None:
-    axes.set_title(f"{panel.title} [{panel.unit}]", fontsize=9)
-    axes.tick_params(labelsize=7)
+    axes.set_title(f"{panel.title} [{panel.unit}]", fontsize=11)
+    axes.tick_params(labelsize=9)
     lines = [(_named(answer.query.legend, line.labels), line) for answer in answers for line in answer.lines]
     if not lines:
         axes.text(0.5, 0.5, "No data", ha="center", va="center", transform=axes.transAxes)
@@ -67,8 +67,9 @@ def _draw_panel(axes: Axes, panel: Panel, answers: Sequence[Answer]) -> None:
         minutes, values = zip(*((at / 60 - end / 60, value) for at, value in line.points), strict=True)
         axes.plot(minutes, values, label=name[:70])
     if panel.minimum is not None:
-        axes.set_ylim(bottom=panel.minimum)
-    axes.legend(fontsize=6, loc="best")
+        top = axes.get_ylim()[1]
+        axes.set_ylim(bottom=panel.minimum - top / 50, top=top * 1.05)  # a line at the minimum stays visible
+    axes.legend(fontsize=8, loc="best")
 
 
 def _named(legend: str, labels: Mapping[str, str]) -> str:

@@ -28,9 +28,11 @@ def in_words(decision: Decision, target: SloTarget | None) -> list[str]:
     """Sentences: what it is, what was found and measured, what was decided and what is expected of it."""
     sentences = [] if decision.variant is None else [_identity(decision.variant, target)]
     sentences += [
-        f"{v.type} is {v.met} ({v.reason}): {v.message}." for v in verdicts(decision) if not v.quiet
+        f"{v.type} is {v.met} ({v.reason}): {v.message.rstrip('.')}."
+        for v in verdicts(decision)
+        if not v.quiet
     ]
-    sentences.append(f"Decision: {headline(decision)}.")
+    sentences.append(f"Decision: {headline(decision).rstrip('.')}.")
     if decision.direction is not None:
         before = decision.previous.replicas if decision.previous else decision.current_replicas
         way = "more" if decision.direction is Direction.UP else "fewer"
