@@ -1,8 +1,9 @@
 """Command line of the optimizer: serve, or solve and analyse a file without a service."""
 
+import os
 import sys
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -52,6 +53,8 @@ _ANALYZE_EPILOG = """
 "cost_per_hour": 50, "load": {"arrival_rate_rpm": 37.5, "output_tokens": 279},
 "slo": {"itl_ms": 24, "ttft_ms": 500}}' | inferno-optimizer analyze -` answers 3 replicas.
 """
+
+UNWRAPPED_COLUMNS: Final = 10_000
 
 Input = TypeVar("Input", bound=WireModel)
 
@@ -103,7 +106,9 @@ def _answer(answer: WireModel, tables: list[object], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(answer.model_dump_json() + "\n")
         return
-    console = Console()
+    # What goes to a file or through a pipe is not wrapped, so that lines can be searched.
+    wrapped = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if wrapped else UNWRAPPED_COLUMNS)
     for part in tables:
         console.print(part, highlight=False, markup=False)
 

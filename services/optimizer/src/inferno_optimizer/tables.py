@@ -1,35 +1,37 @@
-"""Plans and analyses as tables for a terminal."""
+"""Plans and analyses for a terminal: numbers as tables, sentences as paragraphs below them.
 
-from collections.abc import Collection
+Names are folded rather than cut: they are what a reader copies.
+"""
 
+from collections.abc import Collection, Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.padding import Padding
 from rich.table import Table
 
 from inferno_shared.contracts import AnalysisResult, Placement, Plan
 
 
-def plan_tables(plan: Plan) -> list[object]:
-    """Allocations, reasons, devices, certificate, problems."""
+def plan_tables(plan: Plan, differing: Collection[tuple[str, str]] | None = None) -> list[object]:
+    """Allocations, reasons (of some variants only, if given), devices, certificate, problems, totals."""
     return [
         _allocations(plan),
-        _reasons(plan),
+        *_reasons(plan, differing),
+        "",
         _devices(plan),
+        *_one_more(plan),
+        "",
         _certificate(plan),
         *_problems(plan),
-        _totals(plan),
+        f"\n{_totals(plan)}",
     ]
-
-
-def scenario_tables(plan: Plan, differing: Collection[tuple[str, str]]) -> list[object]:
-    """The same with the reasons of the variants that differ from the base plan only."""
-    reasons = [_reasons(plan, differing)] if differing else []
-    return [_allocations(plan), *reasons, _devices(plan), _certificate(plan), *_problems(plan), _totals(plan)]
 
 
 def analysis_tables(result: AnalysisResult) -> list[object]:
     """The answer in a sentence, the limits, and the curve."""
     limits = result.limits_rpm
-    curve = Table("requests/min", "ITL ms", "wait ms", "TTFT ms", "utilisation", "turned away")
-    right_aligned(curve, 0)
+    headers = ("requests/min", "ITL ms", "wait ms", "TTFT ms", "utilisation", "turned away")
+    curve = table_of(*headers, numbers_from=0)
     for point in result.curve:
         curve.add_row(
             f"{point.rate_rpm:.4g}",
@@ -54,15 +56,23 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def right_aligned(table: Table, start: int) -> Table:
-    """Align the columns from `start` on."""
-    for column in table.columns[start:]:
-        column.justify = "right"
+def table_of(*headers: str, numbers_from: int = 1) -> Table:
+    """A table whose columns are numbers from that place on; text is folded where it must be, never cut."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for place, header in enumerate(headers):
+        table.add_column(header, justify="right" if place >= numbers_from else "left", overflow="fold")
     return table
 
 
+def paragraph(heading: str, text: str) -> Iterator[object]:
+    """A heading, and below it a text over the full width."""
+    yield f"\n{heading}"
+    yield Padding(text, (0, 0, 0, 2), expand=False)
+
+
 def _allocations(plan: Plan) -> Table:
-    table = Table("variant", "outcome", "accelerator", "replicas", "cents/h", "ITL ms", "wait ms", "util.")
+    headers = ("variant", "outcome", "on", "repl.", "cents/h", "ITL ms", "wait ms", "util.")
+    table = table_of(*headers, numbers_from=3)
     for a in plan.allocations:
         found = a.predicted
         table.add_row(
@@ -75,31 +85,28 @@ def _allocations(plan: Plan) -> Table:
             number(found.wait_ms),
             number(found.utilization),
         )
-    return right_aligned(table, 3)
+    return table
 
 
-def _reasons(plan: Plan, only: Collection[tuple[str, str]] | None = None) -> Table:
-    table = Table("variant", "reason", "why", show_lines=True)
+def _reasons(plan: Plan, only: Collection[tuple[str, str]] | None = None) -> Iterator[object]:
     for a in plan.allocations:
         if only is None or (a.namespace, a.name) in only:
-            table.add_row(f"{a.namespace}/{a.name}", a.reason.value, a.message)
-    return table
+            yield from paragraph(f"{a.namespace}/{a.name} - {a.reason.value}", a.message)
 
 
 def _devices(plan: Plan) -> Table:
-    table = Table("device", "used", "limit", "nodes used", "largest free", "one more unit")
+    table = table_of("device", "used", "limit", "nodes used", "largest free")
     placement = {entry.device: entry for entry in plan.placement}
     for entry in plan.capacity:
         nodes, largest = _nodes(placement.get(entry.device))
-        table.add_row(
-            entry.device,
-            str(entry.used),
-            "-" if entry.limit is None else str(entry.limit),
-            nodes,
-            largest,
-            entry.one_more.message if entry.one_more else "-",
-        )
+        limit = "-" if entry.limit is None else str(entry.limit)
+        table.add_row(entry.device, str(entry.used), limit, nodes, largest)
     return table
+
+
+def _one_more(plan: Plan) -> Iterator[object]:
+    """What more units would change, a sentence each."""
+    return (Padding(e.one_more.message, (0, 0, 0, 2), expand=False) for e in plan.capacity if e.one_more)
 
 
 def _nodes(placement: Placement | None) -> tuple[str, str]:
@@ -112,7 +119,7 @@ def _nodes(placement: Placement | None) -> tuple[str, str]:
 
 def _certificate(plan: Plan) -> Table:
     verified = "verified" if plan.certificate.verified else "NOT verified"
-    table = Table("objective", "value", "bound", "gap", f"{plan.certificate.status}, {verified}")
+    table = table_of("objective", "value", "bound", "gap", f"{plan.certificate.status}, {verified}")
     for stage in plan.certificate.stages:
         table.add_row(
             stage.objective, f"{stage.value:g}", number(stage.bound), number(stage.gap), stage.status
@@ -120,13 +127,9 @@ def _certificate(plan: Plan) -> Table:
     return table
 
 
-def _problems(plan: Plan) -> list[Table]:
-    if not plan.problems:
-        return []
-    table = Table("problem with", "reason", "message")
+def _problems(plan: Plan) -> Iterator[object]:
     for problem in plan.problems:
-        table.add_row(problem.subject, problem.reason, problem.message)
-    return [table]
+        yield from paragraph(f"{problem.subject} - {problem.reason}", problem.message)
 
 
 def _totals(plan: Plan) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from builders import H100_DEVICE, a_snapshot
+from builders import H100_DEVICE, a_snapshot, a_variant
 from inferno_optimizer.cli import app
 from inferno_shared.contracts import Plan, WhatIf
 
@@ -37,6 +37,17 @@ def test_solve_prints_a_table_from_standard_input() -> None:
     assert result.exit_code == 0
     assert "Total: 150 cents/h, 3 units" in result.output
     assert "optimal, verified" in result.output
+
+
+def test_names_are_folded_and_reasons_are_paragraphs_in_a_narrow_terminal() -> None:
+    name = "ms-inference-scheduling-llm-d-modelservice-decode"
+    text = a_snapshot(variants=[a_variant(name)]).model_dump_json()
+    narrow = CliRunner().invoke(app, ["solve", "-"], input=text, env={"COLUMNS": "80", "TERM": "dumb"})
+    assert max(map(len, narrow.output.splitlines())) <= 80
+    assert "\u2026" not in narrow.output
+    assert f"/{name} - SloBinds\n  37.5 requests/min arrive; one replica" in narrow.output
+    piped = CliRunner().invoke(app, ["solve", "-"], input=text, env={"COLUMNS": None, "TERM": "dumb"})
+    assert any("37.5 requests/min arrive" in s and "would be missed." in s for s in piped.output.splitlines())
 
 
 def test_solve_prints_json_from_a_file(tmp_path: Path) -> None:

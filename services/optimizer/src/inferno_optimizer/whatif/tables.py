@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from rich.table import Table
-
-from inferno_optimizer.tables import number, plan_tables, right_aligned, scenario_tables
+from inferno_optimizer.tables import number, plan_tables, table_of
 from inferno_shared.contracts import Difference, ScenarioPlan, VariantState, WhatIf
 
 
@@ -20,30 +18,34 @@ def _scenario(scenario: ScenarioPlan) -> Iterator[object]:
     yield f"\nScenario {scenario.name}: {scenario.difference.summary}"
     yield from (f"Note: {note}." for note in scenario.notes)
     yield from _differences(scenario.difference)
-    yield f"Plan of scenario {scenario.name}"
+    yield f"\nPlan of scenario {scenario.name}"
     differing = {(v.namespace, v.name) for v in scenario.difference.variants}
-    yield from scenario_tables(scenario.plan, differing)
+    yield from plan_tables(scenario.plan, differing)
 
 
-def _differences(difference: Difference) -> Iterator[Table]:
+def _differences(difference: Difference) -> Iterator[object]:
     if difference.variants:
-        table = Table("differs", "before", "after", "cents/h before", "after")
+        table = table_of("differs", "before", "after", "cents/h before", "after", numbers_from=3)
         for v in difference.variants:
             costs = (f"{v.before.cost_per_hour:g}", f"{v.after.cost_per_hour:g}")
             table.add_row(f"{v.namespace}/{v.name}", _state(v.before), _state(v.after), *costs)
-        yield right_aligned(table, 3)
+        yield ""
+        yield table
     if difference.demands:
-        table = Table("demand", "class", "requests/min before", "after", "served before", "after")
+        headers = ("demand", "class", "requests/min before", "after", "served before", "after")
+        table = table_of(*headers, numbers_from=2)
         for d in difference.demands:
             rates = (d.rate_rpm_before, d.rate_rpm_after, d.served_rpm_before, d.served_rpm_after)
             table.add_row(f"{d.namespace}/{d.model}", d.service_class, *map(number, rates))
-        yield right_aligned(table, 2)
+        yield ""
+        yield table
     if difference.devices:
-        table = Table("device", "used before", "after", "limit before", "after")
+        table = table_of("device", "used before", "after", "limit before", "after")
         for e in difference.devices:
             units = (e.used_before, e.used_after, e.limit_before, e.limit_after)
             table.add_row(e.device, *("-" if n is None else str(n) for n in units))
-        yield right_aligned(table, 1)
+        yield ""
+        yield table
 
 
 def _state(state: VariantState) -> str:
