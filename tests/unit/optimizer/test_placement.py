@@ -219,3 +219,14 @@ def test_a_placement_in_a_plan_without_limits() -> None:
     snapshot, plan = a_plan()
     unlimited = snapshot.model_copy(update={"policy": Policy(unlimited=True)})
     assert "there is a placement although the plan is unlimited" in audit(unlimited, plan)
+
+
+def test_nodes_too_large_for_exact_packing_are_named_as_the_reason_why_nothing_is_proven() -> None:
+    """Nodes of 50,001: two replicas of 3 and twos for the rest fit if the threes are on a node each."""
+    threes = wide("threes", units=3, rate_rpm=20).model_copy(update={"min_replicas": 2})
+    twos = wide("twos", units=2, namespace="other", rate_rpm=1_400_000)
+    plan, _ = planned(threes, twos, inventory=nodes(50_001, 50_001))
+    assert plan.certificate.status == "feasible"
+    [problem] = plan.problems
+    assert (problem.subject, problem.reason) == (f"Device {H100_DEVICE}", "PackingNotExact")
+    assert problem.message.startswith("replicas of 2, 3 units are packed so that up to 2 units may stay free")

@@ -50,7 +50,8 @@ Status = Literal["optimal", "feasible", "fallback"]
 class Findings:
     """All that was decided about one snapshot, and what limits cost: `wishes` and `growth` by device.
 
-    `placement` fills the nodes of every device; None: unlimited, or everything is held.
+    `placement` fills the nodes of every device; None: unlimited, or everything is held. `inexact` are devices
+    whose nodes are too large for exact packing, with the sizes of replicas.
     """
 
     groups: Sequence[SizedGroup]
@@ -62,6 +63,7 @@ class Findings:
     wishes: Mapping[DemandKey, Wish] = field(default_factory=dict)
     growth: Mapping[str, Growth] = field(default_factory=dict)
     placement: Mapping[str, Packing] | None = None
+    inexact: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def document(snapshot: Snapshot, findings: Findings) -> Plan:
@@ -268,6 +270,8 @@ def _problems(
     if not snapshot.policy.unlimited:
         problems += over_committed(placement, limits, used)
     if any(stage.status != "optimal" for stage in findings.stages):
+        problems += [_packed_inexactly(device, sizes) for device, sizes in findings.inexact.items()]
+    if any(stage.status != "optimal" for stage in findings.stages) and not findings.inexact:
         problems.append(
             Problem(
                 subject="Optimizer",
@@ -279,6 +283,19 @@ def _problems(
             )
         )
     return sorted(problems, key=lambda p: (p.subject, p.reason, p.message))
+
+
+def _packed_inexactly(device: str, sizes: Sequence[int]) -> Problem:
+    told = ", ".join(map(str, sizes))
+    return Problem(
+        subject=f"Device {device}",
+        reason="PackingNotExact",
+        message=(
+            f"replicas of {told} units are packed so that up to {max(sizes) - 1} units may stay free on each"
+            " node: packing them exactly takes too long on nodes of this size. The certificate states the"
+            " gaps; replicas whose sizes divide each other are packed exactly on nodes of any size"
+        ),
+    )
 
 
 def _unknown_field(path: str, closest: str | None) -> Problem:

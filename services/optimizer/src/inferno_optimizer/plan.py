@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
+from inferno_optimizer.allocation.limits import inexact_devices
 from inferno_optimizer.audit import audit
 from inferno_optimizer.candidates import Size, candidates_of
 from inferno_optimizer.choosing import Chosen, choose, problem_of
@@ -61,6 +62,7 @@ def make_plan(
         held=held_decisions(kept, candidates.infeasible, candidates.groups, policy),
         stages=chosen.solution.stages,
         placement=None if nodes is None else chosen.solution.placement,
+        inexact=inexact_devices(problem),
         problems=candidates.problems,
         verified=True,
         wishes=wishes,

@@ -1,14 +1,26 @@
 """Replicas on nodes: what fits is what trying everything finds to fit, and the packing says how."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ortools.util.python.solve_interrupter import SolveInterrupter
 
-from inferno_optimizer.allocation import Filled, Nodes, Packing, Problem, Rationing, solve, verify
+from inferno_optimizer.allocation import (
+    Filled,
+    InterruptedSolveError,
+    Nodes,
+    Packing,
+    Problem,
+    Rationing,
+    solve,
+    verify,
+)
 from inferno_optimizer.allocation.arcflow import graph
+from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.nodes import Items
 from inferno_optimizer.allocation.packing import Room, most_packed, pack
 from unit.optimizer.allocation.exhaustive import (
@@ -154,7 +166,7 @@ def test_nodes_too_large_for_the_flow_give_a_plan_that_fits(
     [found, twos] = [solution.assignments[d.variants[0].key].replicas for d in demands]
     assert found == threes
     assert most_twos - 2 <= twos <= most_twos
-    assert {stage.status for stage in solution.stages} == {status}
+    assert ("feasible" if any(s.status != "optimal" for s in solution.stages) else "optimal") == status
 
 
 def test_the_program_finds_the_only_packing_of_two_sizes() -> None:
@@ -189,3 +201,41 @@ def test_splitting_a_node_never_helps_and_one_large_node_never_hurts(
     rest = [u for u, n in ((units, count - 1), *others) for _ in range(n)]
     scattered = replace(problem, capacity={**capacity, device: Nodes.of([part, units - part, *rest])})
     assert rounded(score(scattered, solve(scattered).assignments)) >= best
+
+
+def test_a_packing_is_not_looked_for_when_the_time_is_over_and_ends_when_nobody_waits() -> None:
+    """Twelve nodes of 7 hold 3 + 2 + 2 each; the largest first, 3 + 3, would leave a unit on six of them."""
+    nodes, items = Nodes.of([7] * 12), {3: 12, 2: 24}
+    assert pack(nodes, items, Effort(1.0, lambda: 0.0)) is not None
+    assert pack(nodes, items, Effort(1.0, lambda: 1.0)) is None
+    interrupter = SolveInterrupter()
+    interrupter.interrupt()
+    with pytest.raises(InterruptedSolveError):
+        pack(nodes, items, Effort(1.0, lambda: 0.0, interrupter))
+
+
+def test_a_plan_whose_packing_is_not_found_in_time_gives_way_to_one_that_needs_no_search() -> None:
+    """Whoever asks the clock after the first 20 times finds the time over: every answer fits all the same."""
+    demands = (
+        a_demand("twos", 240, a_candidate("G", units=2)),
+        a_demand("threes", 120, a_candidate("G", units=3), priority=5),
+    )
+    problem = Problem(demands, {"G": Nodes.of([7] * 12)}, Rationing.PRIORITY)
+    for asked in range(12):
+        moments = itertools.chain([0.0] * asked, itertools.repeat(100.0))
+        solution = solve(problem, time_limit_seconds=10.0, clock=lambda moments=moments: next(moments))  # type: ignore[misc]
+        assert verify(problem, solution) == []
+
+
+def test_large_nodes_with_sizes_that_do_not_divide_each_other_end_with_a_small_gap() -> None:
+    """Four nodes of 1,000 and replicas of 2, 3 and 5: at most 4 units per node are held back."""
+    demands = tuple(
+        a_demand(f"d{i:02}", 95.0 + 10 * i, a_candidate("G", units=(2, 3, 5)[i % 3]), priority=1 + i % 2)
+        for i in range(60)
+    )
+    problem = Problem(demands, {"G": Nodes.of([1_000] * 4)}, Rationing.PRIORITY)
+    solution = solve(problem)
+    assert verify(problem, solution) == []
+    gaps = [stage.gap for stage in solution.stages if stage.gap is not None]
+    assert {stage.status for stage in solution.stages} <= {"optimal", "feasible"}
+    assert max(gaps) < 0.02

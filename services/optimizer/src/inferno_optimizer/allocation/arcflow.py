@@ -6,10 +6,11 @@ to a later one; a path from 0 is one node's content. Paths place the larger repl
 content is one path. A content of p units fits every node with at least p free: so nothing but the number of
 paths that end beyond each free size is limited. Integer flows are exactly the packings.
 
-The graph has at most (largest node / greatest common divisor of the sizes) x sizes positions. Where that is
-more than `MOST_ARCS` arcs, there is no graph: `Nodes.any_order` then takes the place of the exact condition,
-which holds back at most one unit less than the largest replica per node (of thousands of units, as the graph
-would be small otherwise), so that every plan still fits.
+The graph has at most (largest node / greatest common divisor of the sizes) x sizes positions. A program gets
+it up to `MOST_ARCS_IN_PROGRAM`: beyond, branching takes too long, and `Nodes.any_order` takes the place of
+the exact condition. That holds back at most one unit less than the largest replica per node (of hundreds of
+units, as the graph would be small otherwise), so that every plan still fits. A packing by itself is looked
+for up to `MOST_ARCS`.
 """
 
 from collections import defaultdict
@@ -17,12 +18,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.nodes import Items, Nodes
 from inferno_optimizer.allocation.program import Program
 from inferno_optimizer.allocation.solver import branch
 
 MOST_ARCS: Final = 8_000
+MOST_ARCS_IN_PROGRAM: Final = 1_000
 LIMIT_SECONDS: Final = 10.0
 """For one packing by itself; what is not decided by then counts as not shown to fit."""
 
@@ -49,8 +52,8 @@ class Flow:
     arcs: tuple[tuple[Arc, Variable], ...]
 
 
-def graph(nodes: Nodes, sizes: Iterable[int]) -> list[Arc] | None:
-    """All arcs that can be reached, in a fixed order; None if they are more than `MOST_ARCS`."""
+def graph(nodes: Nodes, sizes: Iterable[int], most: int = MOST_ARCS_IN_PROGRAM) -> list[Arc] | None:
+    """All arcs that can be reached, in a fixed order; None if they are more than `most`."""
     order = sorted({size for size in sizes if size <= nodes.largest}, reverse=True)
     arcs: list[Arc] = []
     seen, line = {SOURCE}, [SOURCE]
@@ -64,7 +67,7 @@ def graph(nodes: Nodes, sizes: Iterable[int]) -> list[Arc] | None:
             if end not in seen:
                 seen.add(end)
                 line.append(end)
-        if len(arcs) > MOST_ARCS:
+        if len(arcs) > most:
             return None
     return arcs
 
@@ -92,12 +95,16 @@ def add_flow(program: Program, nodes: Nodes, arcs: Iterable[Arc]) -> Flow:
     return Flow({units: total(found) for units, found in placed.items()}, flows)
 
 
-def contents(nodes: Nodes, items: Items) -> list[tuple[int, ...]] | None:
-    """What each used node holds, as the sizes of its replicas; None if these are not shown to fit.
+def contents(nodes: Nodes, items: Items, effort: Effort | None = None) -> list[tuple[int, ...]] | None:
+    """What each used node holds, as the sizes of its replicas; None if these are not shown to fit in time.
 
     `items` must be all replicas, fixed ones included.
+
+    Raises:
+        InterruptedSolveError: the effort's interrupter was triggered.
     """
-    arcs = graph(nodes, items)
+    seconds = LIMIT_SECONDS if effort is None else min(LIMIT_SECONDS, effort.left_seconds)
+    arcs = graph(nodes, items, MOST_ARCS) if seconds > 0 else None
     if arcs is None or max(items, default=0) > nodes.largest:
         return None
     program = Program()
@@ -107,7 +114,7 @@ def contents(nodes: Nodes, items: Items) -> list[tuple[int, ...]] | None:
     part = program.open_part(Linear(), program.lower, program.upper)
     if part is None:
         return None
-    values = branch(part, LIMIT_SECONDS, None, None).values
+    values = branch(part, seconds, effort.interrupter if effort else None, None).values
     if values is None:
         return None
     found = program.lower

@@ -3,11 +3,13 @@
 Slots of each size, which are exact where the sizes divide each other, and otherwise the arc-flow besides.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from inferno_optimizer.allocation.arcflow import add_flow, graph
 from inferno_optimizer.allocation.linear import Linear, total
 from inferno_optimizer.allocation.nodes import Items, Nodes, Slots
+from inferno_optimizer.allocation.problem import Problem
 from inferno_optimizer.allocation.program import Program
 
 
@@ -37,9 +39,28 @@ def slots_suffice(nodes: Nodes, used: Collection[int]) -> bool:
     return nodes.conditions(used).exact
 
 
-def exactly_limited(nodes: Nodes, used: Collection[int]) -> bool:
-    """Whether the constraint lets everything pass that can be placed; `arcflow` says what it holds back."""
-    return slots_suffice(nodes, used) or graph(nodes, _sizes(nodes, used)) is not None
+def slots_suffice_for(problem: Problem) -> bool:
+    """Whether counting slots is exact for all devices."""
+    return all(slots_suffice(problem.nodes(device), used) for device, used in _uses(problem).items())
+
+
+def inexact_devices(problem: Problem) -> dict[str, list[int]]:
+    """Devices for which the constraint holds back what could be placed (`arcflow`), with replicas' sizes."""
+    return {
+        device: sorted(used)
+        for device, used in sorted(_uses(problem).items())
+        if not slots_suffice(problem.nodes(device), used)
+        and graph(problem.nodes(device), _sizes(problem.nodes(device), used)) is None
+    }
+
+
+def _uses(problem: Problem) -> dict[str, set[int]]:
+    """Sizes that replicas can have, by device; nothing without limits."""
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for variant in problem.variants() if problem.capacity is not None else ():
+        for candidate in variant.candidates:
+            sizes[candidate.device].add(candidate.units)
+    return sizes
 
 
 def _sizes(nodes: Nodes, used: Collection[int]) -> set[int]:

@@ -30,7 +30,6 @@ Example: at most 4 G and 2 H, one model with a variant on each, 60 rpm to serve,
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -41,7 +40,7 @@ from inferno_optimizer.allocation.alone import best_alone, part_of
 from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.construct import construct, keeps_minimums
 from inferno_optimizer.allocation.lexicographic import DEFAULT_CORE, Core, Effort
-from inferno_optimizer.allocation.limits import exactly_limited, slots_suffice
+from inferno_optimizer.allocation.limits import inexact_devices, slots_suffice_for
 from inferno_optimizer.allocation.model import Shape
 from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
 from inferno_optimizer.allocation.placing import placement_of
@@ -67,6 +66,9 @@ FULL_SHARE_OF_TIME: Final = 0.5
 
 SLOTS_SHARE_OF_TIME: Final = 0.4
 """Part of the budget that may go into a plan with slots alone, which may turn out not to be placeable."""
+
+SAME: Final = 1e-6
+"""Relative difference up to which a stage has the value of its bound."""
 
 ORDER: Final = ("optimal", "feasible", "fallback")
 """How good a stage is, best first."""
@@ -95,14 +97,25 @@ def solve(
     alone = {d.key: best_alone(d, places) if effort.left_seconds > 0 else None for d in problem.demands}
     outcomes: list[Outcome] = []
     for part in _parts(problem):
-        outcome = _together(part, [alone[d.key] for d in part.demands], places)
+        outcome = _together(part, [alone[d.key] for d in part.demands], places, effort)
         outcomes.append(outcome or _placed(part, places, effort))
+    solution = _solution(problem, outcomes, effort)
+    if solution is None:  # the time was over before the packing was found: a plan that needs no search
+        over = effort.part(0.0)
+        solution = _solution(problem, [_by_program(p, places, over) for p in _parts(problem)], over)
+    if solution is None:
+        raise SolverError("the solver's plan cannot be placed on the nodes")
+    return solution
+
+
+def _solution(problem: Problem, outcomes: Sequence[Outcome], effort: Effort) -> Solution | None:
+    """The outcomes together; None if no placement was found in time."""
     assignments: dict[Key, Assignment] = {}
     for outcome in outcomes:
         assignments.update(outcome.assignments)
-    placement = placement_of(problem, assignments)
+    placement = placement_of(problem, assignments, effort)
     if placement is None:
-        raise SolverError("the solver's plan cannot be placed on the nodes")
+        return None
     return Solution(assignments, _merge(problem, [o.stages for o in outcomes]), placement)
 
 
@@ -113,14 +126,16 @@ def _parts(problem: Problem) -> Iterable[Problem]:
     return [part_of(problem, *demands) for demands in components(problem)]
 
 
-def _together(part: Problem, alone: Sequence[Assignments | None], places: Places) -> Outcome | None:
+def _together(
+    part: Problem, alone: Sequence[Assignments | None], places: Places, effort: Effort
+) -> Outcome | None:
     """The demands' best choices side by side, when each could be found and all fit."""
     assignments: dict[Key, Assignment] = {}
     for found in alone:
         if found is None:
             return None
         assignments.update(found)
-    if placement_of(part, assignments) is None:
+    if placement_of(part, assignments, effort) is None:
         return None
     return Outcome(assignments, _proven_stages(part, assignments, places))
 
@@ -130,29 +145,36 @@ def _placed(part: Problem, places: Places, effort: Effort) -> Outcome:
 
     That program is smaller and leaves nothing out: if what it proves best can be placed, it is best.
     """
-    sizes: dict[str, set[int]] = defaultdict(set)
-    for variant in part.variants():
-        for candidate in variant.candidates:
-            sizes[candidate.device].add(candidate.units)
-    limited = part.capacity is not None
-    if not limited or all(slots_suffice(part.nodes(d), found) for d, found in sizes.items()):
+    if slots_suffice_for(part):
         return _by_program(part, places, effort)
+    bounds: tuple[Stage, ...] = ()
     if effort.left_seconds > 0:
-        outcome = _by_program(part, places, effort.part(SLOTS_SHARE_OF_TIME), flow=False)
+        slots = effort.part(SLOTS_SHARE_OF_TIME)
+        outcome = _by_program(part, places, slots, flow=False)
         proven = all(stage.status == "optimal" for stage in outcome.stages)
-        if proven and placement_of(part, outcome.assignments) is not None:
+        if proven and placement_of(part, outcome.assignments, slots) is not None:
             return outcome
+        bounds = outcome.stages
     outcome = _by_program(part, places, effort)
-    if all(exactly_limited(part.nodes(d), found) for d, found in sizes.items()):
-        return outcome
-    return _without_proofs(outcome)
+    return _bounded(outcome, bounds) if inexact_devices(part) else outcome
 
 
-def _without_proofs(outcome: Outcome) -> Outcome:
-    """The outcome where constraint (3) may have held something back (`arcflow`)."""
-    stages = [
-        replace(s, bound=None, status=max(s.status, "feasible", key=ORDER.index)) for s in outcome.stages
-    ]
+def _bounded(outcome: Outcome, bounds: Sequence[Stage]) -> Outcome:
+    """The outcome where constraint (3) may have held something back (`arcflow`), with bounds by slots alone.
+
+    These leave nothing out, and bound every stage as long as all before it have the value of their bound.
+    """
+    known = {stage.objective: stage.bound for stage in bounds}
+    stages: list[Stage] = []
+    tight = True
+    for stage in outcome.stages:
+        bound = known.get(stage.objective) if tight else None
+        tight = bound is not None and stage.value <= bound + SAME * max(1.0, abs(bound))
+        if tight:
+            stages.append(replace(stage, bound=stage.value, status="optimal"))
+        else:
+            status = max(stage.status, "feasible", key=ORDER.index)
+            stages.append(replace(stage, bound=bound, status=status))
     return replace(outcome, stages=tuple(stages))
 
 

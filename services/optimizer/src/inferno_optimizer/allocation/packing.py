@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inferno_optimizer.allocation import arcflow
+from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.nodes import Items, Nodes, Slots
 
 
@@ -31,8 +32,8 @@ Packing = tuple[Filled, ...]
 """The nodes in use, those with most free units first."""
 
 
-def pack(nodes: Nodes, items: Items) -> Packing | None:
-    """A packing of these and the fixed replicas; None if there is none.
+def pack(nodes: Nodes, items: Items, effort: Effort | None = None) -> Packing | None:
+    """A packing of these and the fixed replicas; None if there is none, or none was found within the effort.
 
     Example: 4 replicas of 2 units and one of 4 on nodes with 8 and 4 free: 4 + 2 + 2 and 2 + 2.
     """
@@ -43,7 +44,7 @@ def pack(nodes: Nodes, items: Items) -> Packing | None:
     found = largest_first(nodes.free, everything)
     if found is not None or conditions.exact:
         return found
-    contents = arcflow.contents(nodes, everything)
+    contents = arcflow.contents(nodes, everything, effort)
     return None if contents is None else _on_nodes(nodes, contents)
 
 

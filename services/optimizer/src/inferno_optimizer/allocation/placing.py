@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.nodes import Items
 from inferno_optimizer.allocation.packing import Packing, pack
 from inferno_optimizer.allocation.problem import Assignment, Key, Problem
@@ -19,14 +20,16 @@ def items_of(problem: Problem, assignments: Mapping[Key, Assignment]) -> dict[st
     return dict(items)
 
 
-def placement_of(problem: Problem, assignments: Mapping[Key, Assignment]) -> dict[str, Packing] | None:
-    """A packing for every device, none without limits; None if there is none for some device."""
+def placement_of(
+    problem: Problem, assignments: Mapping[Key, Assignment], effort: Effort | None = None
+) -> dict[str, Packing] | None:
+    """A packing for every device, none without limits; None if some device has none, or not in time."""
     if problem.capacity is None:
         return {}
     items = items_of(problem, assignments)
     placement = {}
     for device in sorted({*problem.capacity, *items}):
-        packing = pack(problem.nodes(device), items.get(device, {}))
+        packing = pack(problem.nodes(device), items.get(device, {}), effort)
         if packing is None:
             return None
         placement[device] = packing
