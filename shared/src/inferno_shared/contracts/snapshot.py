@@ -62,8 +62,8 @@ class Policy(WireModel):
     )
     time_limit_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         30.0,
-        description="For the whole request: sizing, solving, all scenarios and their explanations; what is found"
-        " by then is answered, with its gap",
+        description="For the whole request: sizing, solving, all scenarios and their explanations; what is"
+        " found by then is answered, with its gap",
     )
     one_more_unit: bool | None = Field(
         None,
