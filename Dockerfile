@@ -11,26 +11,31 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 RUN python3 -m venv /installer
 WORKDIR /build
 COPY hack/images/install hack/images/
-COPY shared/src shared/src
 
 # What a service needs: hash-checked wheels, our sources, one program. Everything carries the same time.
 FROM installer AS collector-files
-ARG SOURCE_DATE_EPOCH=0
 COPY requirements/collector.txt requirements/
+RUN hack/images/install requirements collector
+COPY shared/src shared/src
 COPY services/collector/src services/collector/src
-RUN hack/images/install collector
+ARG SOURCE_DATE_EPOCH=0
+RUN hack/images/install program collector
 
 FROM installer AS optimizer-files
-ARG SOURCE_DATE_EPOCH=0
 COPY requirements/optimizer.txt requirements/
+RUN hack/images/install requirements optimizer
+COPY shared/src shared/src
 COPY services/optimizer/src services/optimizer/src
-RUN hack/images/install optimizer
+ARG SOURCE_DATE_EPOCH=0
+RUN hack/images/install program optimizer
 
 FROM installer AS actuator-files
-ARG SOURCE_DATE_EPOCH=0
 COPY requirements/actuator.txt requirements/
+RUN hack/images/install requirements actuator
+COPY shared/src shared/src
 COPY services/actuator/src services/actuator/src
-RUN hack/images/install actuator
+ARG SOURCE_DATE_EPOCH=0
+RUN hack/images/install program actuator
 
 # No HEALTHCHECK: the probes of the pod ask /healthz and /readyz. Any uid will do; this one is for those who name none.
 FROM ${RUNTIME} AS runtime
@@ -76,6 +81,7 @@ ENTRYPOINT ["inferno-actuator"]
 FROM installer AS devcluster
 COPY requirements/devcluster.txt requirements/
 RUN /installer/bin/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/devcluster.txt
+COPY shared/src shared/src
 COPY hack hack
 COPY config config
 ENV PATH=/installer/bin:/usr/bin:/bin \
