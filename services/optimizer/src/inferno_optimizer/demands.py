@@ -106,6 +106,9 @@ def _sum(loads: Sequence[Load]) -> GroupLoad:
             max((load.input_tokens or 0.0 for load in loads), default=0.0),
             max((load.output_tokens or 0.0 for load in loads), default=0.0),
         )
+    loads = [load for load in loads if load.arrival_rate_rpm]
+    if len(loads) == 1:  # just as given, so that no rounding depends on the rate
+        return GroupLoad(rate_rpm, loads[0].input_tokens or 0.0, loads[0].output_tokens or 0.0)
     input_tokens = sum((load.arrival_rate_rpm or 0.0) * (load.input_tokens or 0.0) for load in loads)
     output_tokens = sum((load.arrival_rate_rpm or 0.0) * (load.output_tokens or 0.0) for load in loads)
     return GroupLoad(rate_rpm, input_tokens / rate_rpm, output_tokens / rate_rpm)
