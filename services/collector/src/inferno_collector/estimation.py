@@ -165,7 +165,7 @@ def _rate_read(seen: _Observation, rate: float, policy: DemandPolicy, last: Rate
         )
     ):
         return last
-    return RateRead(rate, seen.end)
+    return RateRead(rate, seen.end, seen.window_seconds)
 
 
 def _is_fresh(history: History | None, now: float, policy: DemandPolicy) -> bool:
