@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation.cores import SLACK, Exclusion, Prices
-from inferno_optimizer.allocation.linear import Linear
-from inferno_optimizer.allocation.program import Flags, Floats, Program
+from inferno_optimizer.allocation.linear import Linear, Row
+from inferno_optimizer.allocation.program import Flags, Floats, OpenPart, Program
 from inferno_optimizer.allocation.solver import Branched, Relaxed, branch, relax
 
 CORE_GROWTH: Final = 8
 TRIAL_NODES: Final = 50
+NODES_WITHOUT_CUTS: Final = 250
 STAGE_SHARE_OF_TIME: Final = 0.6
+RIVAL_SHARE_OF_TIME: Final = 0.2
 HALF: Final = 0.5
 ROUNDING: Final = 1e-9
 
@@ -46,12 +48,12 @@ class Core:
     """When a core is solved first, and how large it is; no optimum depends on it.
 
     `above` so many free integer columns the relaxation is asked; the core then has the movable ones of least
-    reduced cost, `first` or a `share` of all if that is more, besides those that are basic.
+    reduced cost, `first` of them, besides those that are basic: the larger the program, the denser its good
+    solutions lie around its relaxation.
     """
 
     above: int = 30
     first: int = 20
-    share: float = 0.02
 
 
 DEFAULT_CORE: Final = Core()
@@ -102,16 +104,27 @@ class Minimizer:
             return self._by_core(objective, free, lower, upper, effort)
         return self._branch_and_bound(objective, lower, upper, effort)
 
-    def keep(self, objective: Linear, value: float, exclusion: Exclusion | None = None) -> None:
-        """No later minimisation may make the objective larger than this value.
+    def keep(self, objective: Linear, value: float, exclusion: Exclusion | None = None) -> int:
+        """No later minimisation may make the objective larger than this; the answer is the number of the row.
 
         `exclusion` must come from the minimisation of this very objective.
         """
         if exclusion is not None:
             lower, upper = self.program.lower, self.program.upper
             exclusion.fix(lower, upper)
+            self.program.settle(lower, upper)
             self.program.set_bounds(lower, upper)
-        self.program.add(objective <= value + SLACK * max(1.0, abs(value)))
+        return self.program.add(objective <= value + SLACK * max(1.0, abs(value)))
+
+    def excludes(self, objective: Linear, row: Row) -> bool:
+        """Whether no solution satisfies a row besides all others, proven; the objective gives a direction."""
+        number = self.program.add(row)
+        effort = self._effort.part(RIVAL_SHARE_OF_TIME)
+        known = self._incumbent
+        found = self._branch_and_bound(objective, self.program.lower, self.program.upper, effort)
+        self._incumbent = known
+        self.program.remove(number)
+        return found.infeasible
 
     def _by_core(
         self, objective: Linear, free: Flags, lower: Floats, upper: Floats, effort: Effort
@@ -124,7 +137,7 @@ class Minimizer:
         costs = self.program.costs(objective)
         prices = Prices.of(relaxed, free, costs, self.program.integer)
         best = self._known(relaxed, lower, upper, objective.constant, costs)
-        size = max(effort.core.first, int(effort.core.share * int(free.sum())))
+        size = effort.core.first
         while not prices.settles(best.value):
             needed = prices.needed(best.value)
             last = size >= needed
@@ -208,13 +221,15 @@ class Minimizer:
     def _branch_and_bound(
         self, objective: Linear, lower: Floats, upper: Floats, effort: Effort, nodes: int | None = None
     ) -> Minimum:
+        lower, upper = lower.copy(), upper.copy()
+        self.program.settle(lower, upper)
         part = self.program.open_part(objective, lower, upper)
         if part is None:
             return INFEASIBLE
         values = lower.copy()
         if len(part.columns):
             hint = self._hint(part.columns, values)
-            found = branch(part, effort.left_seconds, effort.interrupter, hint, nodes)
+            found = _branch(part, hint, effort, nodes)
         else:
             found = Branched(np.zeros(0), part.constant, part.constant, proven=True)
         if found.infeasible:
@@ -232,3 +247,13 @@ class Minimizer:
         known = start.copy()
         known[: len(self._incumbent)] = self._incumbent
         return known[columns]
+
+
+def _branch(part: OpenPart, hint: Floats | None, effort: Effort, nodes: int | None) -> Branched:
+    """So many nodes; without a limit some without cuts, then with cuts."""
+    found = branch(part, effort.left_seconds, effort.interrupter, hint, nodes or NODES_WITHOUT_CUTS)
+    if nodes is not None or found.proven or effort.left_seconds <= 0:
+        return found
+    known = hint if found.values is None else found.values
+    final = branch(part, effort.left_seconds, effort.interrupter, known, cuts=True)
+    return final if final.value <= found.value else replace(found, bound=max(found.bound, final.bound))

@@ -64,13 +64,17 @@ class Shape:
 
 @dataclass(slots=True)
 class Block:
-    """One demand in the model; `share` [1 - u_d / lambda_d] and `whole` are variables if it is shared."""
+    """One demand in the model; `share` [1 - u_d / lambda_d] and `whole` are variables if it is shared.
+
+    `idle`, of a demand that is not shared: its variant has no replicas; None where it cannot be so.
+    """
 
     demand: Demand
     segments: list[Segment] = field(default_factory=list)
     missed: list[Variable] = field(default_factory=list)
     share: Variable | None = None
     whole: Variable | None = None
+    idle: Variable | None = None
 
     @property
     def served_share(self) -> Linear:
@@ -125,20 +129,32 @@ class AllocationModel:
 
     def require_full(self, objective: Objective, *, required: bool = True) -> None:
         """Leave the demands of an objective no way to be served in part, or give it back."""
-        for block in self.blocks:
-            if not objective.concerns(block.demand) or not block.demand.servable_rpm:
-                continue
+        for block in self.concerned(objective):
             if block.whole is not None:
                 self.program.bound(block.whole, lower=1.0 if required else 0.0)
                 continue
-            for segment in block.segments:
-                if not segment.full:
-                    self.program.bound(segment.chosen, upper=0.0 if required else 1.0)
+            for chosen in (*(s.chosen for s in block.segments if not s.full), *_present(block.idle)):
+                self.program.bound(chosen, upper=0.0 if required else 1.0)
+
+    def concerned(self, objective: Objective) -> list[Block]:
+        """The blocks of an objective of service that has something to serve."""
+        return [b for b in self.blocks if objective.concerns(b.demand) and b.demand.servable_rpm]
+
+    def settle_fullness(self, block: Block, *, full: bool) -> None:
+        """From now on a demand is served in full, or is not."""
+        if block.whole is not None:
+            self.program.bound(block.whole, lower=float(full), upper=float(full))
+            return
+        excluded = [s.chosen for s in block.segments if s.full != full]
+        for chosen in (*excluded, *(_present(block.idle) if full else ())):
+            self.program.bound(chosen, upper=0.0)
 
     def drop_excluded(self) -> None:
         """Forget the segments that can no longer be chosen: less to carry through the stages to come."""
         for block in self.blocks:
             block.segments = [s for s in block.segments if self.program.upper_bound(s.chosen) > HALF]
+            if block.idle is not None and self.program.upper_bound(block.idle) < HALF:
+                block.idle = None
 
     def _block(self, demand: Demand) -> Block:
         if len(demand.variants) == 1:
@@ -155,7 +171,7 @@ class AllocationModel:
             for lower, upper, full in self._ranges(variant, candidate, rate)
         ]
         must_run = bool(rate) and not self._shape.partial
-        self._one_accelerator(block, variant, block.segments, must_run=must_run)
+        block.idle = self._one_accelerator(block, variant, block.segments, must_run=must_run)
         return block
 
     def _ranges(self, variant: Variant, candidate: Candidate, rate: float) -> Iterator[tuple[int, int, bool]]:
@@ -228,18 +244,25 @@ class AllocationModel:
 
     def _one_accelerator(
         self, block: Block, variant: Variant, segments: list[Segment], *, must_run: bool
-    ) -> None:
-        """(2) sum of z_vj <= 1, (4) exactly 1 where replicas are guaranteed."""
+    ) -> Variable | None:
+        """(2) sum of z_vj <= 1, (4) exactly 1 where replicas are guaranteed.
+
+        To choose nothing is a choice too, so that its price shows and it can be excluded (`cores`); it is
+        the answer.
+        """
+        idle = None
         chosen = total(s.chosen for s in segments)
         if must_run or self._guaranteed(variant):
             self.program.add(chosen.equals(1))
         elif segments:
-            self.program.add(chosen <= 1)
+            idle = self.program.binary()
+            self.program.add((chosen + idle).equals(1))
         if self._shape.soft_minimum and variant.minimum:
             missed = self.program.variable(0.0, variant.minimum)
             counted = total(self._counted(s, variant.minimum) for s in segments)
             self.program.add(missed >= variant.minimum - counted)
             block.missed.append(missed)
+        return idle
 
     def _counted(self, segment: Segment, minimum: int) -> Linear:
         """min(y, minimum), tight: half a choice of many replicas does not make up for the other half."""
@@ -294,11 +317,17 @@ class AllocationModel:
         return self._places[segment.variant.key] * segment.replicas + rank * segment.chosen
 
 
+def _present(variable: Variable | None) -> Sequence[Variable]:
+    return () if variable is None else (variable,)
+
+
 def _stopped(block: Block) -> Iterator[Linear]:
     """Replicas of the variants that end altogether."""
+    chosen: dict[Key, list[Variable]] = defaultdict(list)
+    for segment in block.segments:
+        chosen[segment.variant.key].append(segment.chosen)
     for variant in block.demand.variants:
-        chosen = [s.chosen for s in block.segments if s.variant is variant]
-        yield variant.current_replicas * (1.0 - total(chosen))
+        yield variant.current_replicas * (1.0 - total(chosen[variant.key]))
 
 
 def _cost(segment: Segment) -> Linear:

@@ -157,6 +157,22 @@ class Program:
             row_upper=open_upper[binding],
         )
 
+    def settle(self, lower: Floats, upper: Floats) -> None:
+        """Fix, in place, whole columns that are the last ones free in a row that must be met exactly."""
+        matrix, row_lower, row_upper = self._matrix()
+        exact, integer = row_lower == row_upper, self.integer
+        while True:
+            free = lower < upper
+            fixed = matrix.activity(np.where(free, 0.0, lower), len(row_lower))
+            single = exact & (np.bincount(matrix.rows, free[matrix.columns], len(row_lower)) == 1)
+            last = single[matrix.rows] & free[matrix.columns] & integer[matrix.columns]
+            if not last.any():
+                return
+            rows, columns = matrix.rows[last], matrix.columns[last]
+            values = np.round((row_lower[rows] - fixed[rows]) / matrix.coefficients[last])
+            values = np.clip(values, lower[columns], upper[columns])
+            lower[columns] = upper[columns] = values
+
     def allows(self, values: Floats) -> bool:
         """Whether these values of all columns satisfy all rows."""
         matrix, row_lower, row_upper = self._matrix()

@@ -15,6 +15,7 @@ from inferno_optimizer.allocation.objectives import (
     Kind,
     Objective,
     Places,
+    is_full,
     served_share,
     value_of,
 )
@@ -70,6 +71,7 @@ class Lexicographic:
         self._effort = effort
         self._assignments = start
         self._solved = False
+        self._kept: int | None = None
         self._stages: list[tuple[Measure, Stage]] = []
 
     def run(self, steps: Iterable[Step]) -> Outcome:
@@ -109,9 +111,31 @@ class Lexicographic:
         if serves and self._assignments is not None and measure(self._assignments) > 0:
             self._try_to_serve_all(objective)
         settled = self._stage(objective.name, lambda: self._model.expression(objective), measure)
-        if settled and serves and measure(self._assignments or {}) == 0:
-            self._model.require_full(objective)
+        if settled and serves:
+            self._settle_fullness(objective, measure)
         self._model.drop_excluded()
+
+    def _settle_fullness(self, objective: Objective, measure: Measure) -> None:
+        """Fix who is served in full, where no other choice is as good.
+
+        Rates are added up by no other stage; a row that keeps their sum makes each later relaxation weak, and
+        goes. A choice that is as good and another one serves somebody who is not served in full now.
+        """
+        assignments = self._assignments or {}
+        if measure(assignments) == 0:
+            self._model.require_full(objective)
+        elif objective.kind is Kind.NOT_FULL and self._stages[-1][1].status == "optimal":
+            blocks = self._model.concerned(objective)
+            full = [is_full(block.demand, assignments) for block in blocks]
+            other = total(b.full for b, whole in zip(blocks, full, strict=True) if not whole)
+            if not self._minimizer.excludes(self._model.expression(objective), other >= 1.0):
+                return
+            for block, whole in zip(blocks, full, strict=True):
+                self._model.settle_fullness(block, full=whole)
+        else:
+            return
+        if self._kept is not None:
+            self._model.program.remove(self._kept)
 
     def _try_to_serve_all(self, objective: Objective) -> None:
         """Look for a plan in which an objective of service is 0, at least cost.
@@ -126,17 +150,18 @@ class Lexicographic:
 
     def _stage(self, name: str, build: Callable[[], Linear], measure: Measure) -> bool:
         """Minimise one expression; whether it ended with a solution of its own or needed none."""
+        self._kept = None
         if self._finished:
             return self._stand(name, measure)
         if self._assignments is not None and measure(self._assignments) == 0:
-            self._minimizer.keep(build(), 0.0)
+            self._kept = self._minimizer.keep(build(), 0.0)
             self._record(name, measure, bound=0.0, proven=True)
             return True
         expression = build()
         minimum = self._minimizer.minimize(expression)
         accepted = self._accept(minimum)
         if accepted:
-            self._minimizer.keep(expression, minimum.value, minimum.exclusion)
+            self._kept = self._minimizer.keep(expression, minimum.value, minimum.exclusion)
         self._record(name, measure, bound=minimum.bound, proven=accepted and minimum.proven)
         return accepted
 

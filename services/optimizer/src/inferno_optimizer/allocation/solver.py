@@ -81,8 +81,13 @@ def branch(
     interrupter: SolveInterrupter | None,
     hint: Floats | None,
     nodes: int | None = None,
+    *,
+    cuts: bool = False,
 ) -> Branched:
     """Minimise a part over whole values; `hint` are values from which to start, `nodes` how many to look at.
+
+    Cuts take most of the time on knapsacks that branching alone settles at once, and prove at the root what
+    branching may never prove.
 
     Raises:
         SolverError: the solver failed.
@@ -91,8 +96,8 @@ def branch(
     params = mathopt.SolveParameters(time_limit=_limit(seconds), node_limit=nodes, threads=1)
     params.random_seed = 1
     params.relative_gap_tolerance = 0.0
-    # Cuts and heuristics took most of the time on knapsacks that branching alone settles at once.
-    params.cuts = params.heuristics = mathopt.Emphasis.OFF
+    params.heuristics = mathopt.Emphasis.OFF
+    params.cuts = mathopt.Emphasis.LOW if cuts else mathopt.Emphasis.OFF
     params.gscip = gscip_pb2.GScipParameters(real_params={"numerics/feastol": FEASIBILITY_TOLERANCE})
     answer = _solve(part, parameters_pb2.SOLVER_TYPE_GSCIP, params.to_proto(), hint, interrupter)
     reason = answer.termination.reason
