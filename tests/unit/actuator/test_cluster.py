@@ -9,6 +9,7 @@ from inferno_actuator.rails import RailLimits, Step
 from inferno_shared.kubernetes import (
     ConfigMap,
     KubernetesClient,
+    ResourceCache,
     VariantAutoscaling,
     parse_config_map,
     parse_variant_autoscaling,
@@ -29,7 +30,12 @@ class Filled(Cluster):
         raw = seed_variant()
         raw["metadata"] |= {"uid": "u1", "generation": 1, **metadata}
         parsed: VariantAutoscaling = parse_variant_autoscaling(raw)
-        self._variants._objects[SEED_KEY] = parsed
+        self.filled()._objects[SEED_KEY] = parsed
+
+    def filled(self) -> ResourceCache[VariantAutoscaling]:
+        """The one cache of a cluster that is followed as a whole."""
+        assert isinstance(self._variants, ResourceCache)
+        return self._variants
 
     def put_config(self, name: str = SETTINGS_CONFIG_MAP, **data: str) -> None:
         raw = {"metadata": {"namespace": NAMESPACE, "name": name}, "data": data}
@@ -83,7 +89,7 @@ def test_an_object_on_its_way_out_is_not_known_and_a_malformed_one_is(cluster: F
     assert set(cluster.known()) == {SEED_KEY}
     cluster.put_variant(deletionTimestamp="2025-09-04T12:00:00Z")
     assert cluster.known() == {}
-    cluster._variants._malformed["llm-d-sim", "broken"] = "spec.modelID: must be a text"
+    cluster.filled()._malformed["llm-d-sim", "broken"] = "spec.modelID: must be a text"
     (broken,) = cluster.known().values()
     assert broken.malformed == "spec.modelID: must be a text"
 

@@ -165,7 +165,7 @@ async def test_when_the_lease_cannot_be_asked_nothing_is_written() -> None:
         def __init__(self) -> None:
             """No transport: nothing gets through."""
 
-        async def get(self, *_: object) -> JsonObject:
+        async def get(self, *_: object, **__: object) -> JsonObject:
             raise KubernetesError("down")
 
     class Leading:

@@ -228,12 +228,12 @@ def test_a_plan_whose_packing_is_not_found_in_time_gives_way_to_one_that_needs_n
 
 
 def test_large_nodes_with_sizes_that_do_not_divide_each_other_end_with_a_small_gap() -> None:
-    """Four nodes of 1,000 and replicas of 2, 3 and 5: at most 4 units per node are held back."""
+    """Four nodes of 500 and replicas of 2, 3 and 5: at most 4 units per node are held back."""
     demands = tuple(
         a_demand(f"d{i:02}", 95.0 + 10 * i, a_candidate("G", units=(2, 3, 5)[i % 3]), priority=1 + i % 2)
-        for i in range(60)
+        for i in range(30)
     )
-    problem = Problem(demands, {"G": Nodes.of([1_000] * 4)}, Rationing.PRIORITY)
+    problem = Problem(demands, {"G": Nodes.of([500] * 4)}, Rationing.PRIORITY)
     solution = solve(problem)
     assert verify(problem, solution) == []
     gaps = [stage.gap for stage in solution.stages if stage.gap is not None]

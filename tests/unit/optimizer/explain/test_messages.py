@@ -3,6 +3,8 @@
 The seed's profile takes 14.3089 requests/min per replica, so 25 requests/min take two.
 """
 
+from typing import Any
+
 import pytest
 
 from builders import H100_DEVICE, SEED_ACCELERATORS, a_node, a_profile, a_snapshot, a_variant
@@ -107,7 +109,8 @@ def test_where_one_unit_serves_nothing_a_node_for_one_replica_is_tried() -> None
     """A replica takes 4: the 5 units there hold one of the three that 37.5 requests/min need."""
     variant = a_variant(profiles=[a_profile(acc_count=4)])
     more = one_more(world(variant, h100=5), H100_DEVICE)
-    assert (more.units, more.serves_rpm) == (4, pytest.approx(14.308867, rel=1e-4))
+    assert more.units == 4
+    assert more.serves_rpm == pytest.approx(14.308867, rel=1e-4)
     assert "would change nothing, a new node with 4 of them would serve 14.3089" in more.message
 
 
@@ -116,7 +119,8 @@ def test_one_unit_comes_to_the_node_where_it_completes_a_replica() -> None:
     nodes = [a_node("five", allocatable=5), a_node("three", allocatable=3)]
     variant = a_variant(profiles=[a_profile(acc_count=4)])
     more = one_more(make_plan(a_snapshot(variants=[variant], inventory=nodes, policy=EXPLAINED)), H100_DEVICE)
-    assert (more.units, more.serves_rpm) == (1, pytest.approx(14.308867, rel=1e-4))
+    assert more.units == 1
+    assert more.serves_rpm == pytest.approx(14.308867, rel=1e-4)
 
 
 def test_many_competitors_are_asked_about_only_on_request() -> None:
@@ -163,7 +167,7 @@ def test_an_unlimited_plan_speaks_of_no_scarcity() -> None:
 
 def test_held_variants_and_the_more_important_ones_are_named_first() -> None:
     """Of 9 units 4 are held, 3 have priority 1, and the two of priority 10 get one each."""
-    free = {"model": "granite-13b", "service_class": "Freemium", "min_replicas": 0}
+    free: dict[str, Any] = {"model": "granite-13b", "service_class": "Freemium", "min_replicas": 0}
     plan = world(
         a_variant("held", model="llama0-70b", rate_rpm=None, replicas=4),
         a_variant("premium"),

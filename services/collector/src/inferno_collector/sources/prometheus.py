@@ -64,6 +64,7 @@ class PrometheusSource:
         self._last_namespaces: frozenset[str] = frozenset()
         self._whole: WholeReading | None = None
         self._kept: Kept = {}
+        self._turn = asyncio.Lock()
         self._book = LabelBook()
 
     async def run(self) -> None:
@@ -80,11 +81,16 @@ class PrometheusSource:
         young = 0 <= age < self._min_interval_seconds and namespaces <= self._last_namespaces
         if self._last is None or not young:
             self._last_at, self._last_namespaces = now, namespaces
-            self._last = asyncio.create_task(self._read(roster, namespaces, now))
+            self._last = asyncio.create_task(self._read_in_turn(roster, namespaces, now))
         reading = self._last
         if not self._min_interval_seconds:
             self._last = None  # it is never given again: what it holds may go
         return await asyncio.shield(reading)
+
+    async def _read_in_turn(self, roster: Roster, namespaces: frozenset[str], now: float) -> LoadReading:
+        """One after the other: each continues what the one before has kept."""
+        async with self._turn:
+            return await self._read(roster, namespaces, now)
 
     async def _read(self, roster: Roster, namespaces: frozenset[str], now: float) -> LoadReading:
         circuit = self._breaker.circuit(now)
