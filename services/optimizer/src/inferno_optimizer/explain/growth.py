@@ -10,7 +10,6 @@ The unit comes to a node where it completes a replica's place: with replicas of 
 Where it changes nothing, a new node with the units of the smallest replica is tried.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -115,8 +114,8 @@ def growth_of(
     solution: Solution,
     groups: Sequence[SizedGroup],
     time_limit_seconds: float,
-    interrupter: SolveInterrupter | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    interrupter: SolveInterrupter | None,
+    clock: Callable[[], float],
 ) -> dict[str, Growth]:
     """By device, for the questions that could be answered; `time_limit_seconds` is for all of them.
 
