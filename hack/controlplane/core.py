@@ -27,6 +27,7 @@ CONTROLLERS = (
 WORKLOAD_CONTROLLERS = (
     "deployment-controller",
     "replicaset-controller",
+    "statefulset-controller",
     "horizontal-pod-autoscaler-controller",
 )
 
@@ -168,7 +169,7 @@ class Core:
         ]
 
     def start_controllers(self, children: Children, *, hpa_sync_seconds: float, workloads: bool) -> Child:
-        """Only the controllers that ServiceAccounts and (with `workloads`) Deployments and HPAs need."""
+        """Only the controllers that ServiceAccounts and (with `workloads`) the scaled kinds and HPAs need."""
         own = self.identities
         controllers = (*CONTROLLERS, *(WORKLOAD_CONTROLLERS if workloads else ()))
         kubeconfig = write_kubeconfig(
