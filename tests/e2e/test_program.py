@@ -19,8 +19,17 @@ def a_program(folder: Path, *words: str, **variables: str) -> subprocess.Popen[b
     command = [sys.executable, "-m", "controlplane", "--kubeconfig", str(folder / "kubeconfig"), *words]
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**ENVIRONMENT, **variables}
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**ENVIRONMENT, **variables},
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads here that hold locks
         )
+
+
+def _hear_interrupts() -> None:
+    """What a shell starts in the background is deaf to SIGINT, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def output(folder: Path) -> str:
