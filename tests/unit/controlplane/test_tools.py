@@ -9,7 +9,7 @@ import pytest
 
 from tools import build
 from tools.build import MODULES, BuildError, Module
-from tools.programs import ROOT
+from tools.programs import ASSETS_VARIABLE, ROOT, VARIABLE
 
 
 def run(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -23,12 +23,19 @@ def run(**variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_go_it_says_what_to_install_or_to_set() -> None:
-    done = run(PATH="/nonexistent")
+def test_without_go_it_says_what_to_install_or_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "BIN", tmp_path / "bin")
+    monkeypatch.setattr(sys, "argv", ["tools.build", "keda"])
+    monkeypatch.setenv("PATH", "/nonexistent")
+    for variable in (VARIABLE, ASSETS_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
 
-    assert done.returncode == 1
-    assert "Go 1.26 or later is needed" in done.stdout
-    assert "INFERNO_TOOLS to a folder that has: keda-operator, keda-metrics-apiserver" in done.stdout
+    assert build.main() == 1
+    told = capsys.readouterr().out
+    assert "Go 1.26 or later is needed" in told
+    assert "INFERNO_TOOLS to a folder that has: keda-operator, keda-metrics-apiserver" in told
 
 
 def test_nothing_is_built_where_people_have_the_programs() -> None:
