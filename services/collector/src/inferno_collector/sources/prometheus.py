@@ -64,7 +64,7 @@ class PrometheusSource:
         self._last_namespaces: frozenset[str] = frozenset()
         self._whole: WholeReading | None = None
         self._kept: Kept = {}
-        self._turn = asyncio.Lock()
+        self._placing = asyncio.Lock()
         self._book = LabelBook()
 
     async def run(self) -> None:
@@ -81,16 +81,11 @@ class PrometheusSource:
         young = 0 <= age < self._min_interval_seconds and namespaces <= self._last_namespaces
         if self._last is None or not young:
             self._last_at, self._last_namespaces = now, namespaces
-            self._last = asyncio.create_task(self._read_in_turn(roster, namespaces, now))
+            self._last = asyncio.create_task(self._read(roster, namespaces, now))
         reading = self._last
         if not self._min_interval_seconds:
             self._last = None  # it is never given again: what it holds may go
         return await asyncio.shield(reading)
-
-    async def _read_in_turn(self, roster: Roster, namespaces: frozenset[str], now: float) -> LoadReading:
-        """One after the other: each continues what the one before has kept."""
-        async with self._turn:
-            return await self._read(roster, namespaces, now)
 
     async def _read(self, roster: Roster, namespaces: frozenset[str], now: float) -> LoadReading:
         circuit = self._breaker.circuit(now)
@@ -153,13 +148,15 @@ class PrometheusSource:
         count = len(results)
         if failures and len(failures) == sum(query.needed for query in results):
             return LoadReading(self.name, failure=next(iter(failures.values())), queries=count)
-        # A Prometheus that has lost everything is believed: what it said before is no better.
-        kept = self._kept if continued and any(answers) else {}
         since = now - self._options.range_seconds
+        some = any(answers)
         series = _taken_out(answers)
-        whole, self._whole, self._kept = self._whole, None, {}  # should placing fail, all is asked for again
-        placed = await asyncio.to_thread(place_series, series, roster, kept, since=since)
-        self._whole, self._kept = whole, placed.kept
+        async with self._placing:  # it uses up what was kept, and another reading may be continuing that too
+            # A Prometheus that has lost everything is believed: what it said before is no better.
+            kept = self._kept if continued and some else {}
+            whole, self._whole, self._kept = self._whole, None, {}  # if placing fails, all is asked for again
+            placed = await asyncio.to_thread(place_series, series, roster, kept, since=since)
+            self._whole, self._kept = whole, placed.kept
         return LoadReading(
             self.name,
             by_pod=placed.by_pod,
