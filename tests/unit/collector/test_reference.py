@@ -4,7 +4,8 @@ from pathlib import Path
 
 from inferno_collector.gauges import METRICS
 from inferno_collector.reasons import Reason
-from inferno_collector.reference import MEANINGS, TABLES, filled
+from inferno_collector.reference import MEANINGS, TABLES
+from inferno_shared.reference import filled
 
 OPERATIONS = Path(__file__).parents[3] / "docs/operations.md"
 
@@ -16,7 +17,7 @@ def test_every_reason_is_explained() -> None:
 def test_the_document_is_current() -> None:
     text = OPERATIONS.read_text(encoding="utf-8")
     assert all(f"<!-- {name} -->" in text for name in TABLES)
-    assert text == filled(text), "run: python -m inferno_collector.reference docs/operations.md"
+    assert text == filled(text, TABLES), "run: python -m inferno_collector.reference docs/operations.md"
 
 
 def test_metrics_follow_prometheus_conventions() -> None:

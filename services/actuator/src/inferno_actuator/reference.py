@@ -4,9 +4,7 @@ The words stand here, next to the vocabulary that they explain, so that a test f
 `python -m inferno_actuator.reference docs/operations.md` puts the tables into the file.
 """
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from inferno_actuator import metric_names
@@ -15,6 +13,7 @@ from inferno_actuator.conditions import ConditionType as Type
 from inferno_actuator.metric_names import MetricName
 from inferno_actuator.ruling import Rail
 from inferno_actuator.settings import ActuatorSettings
+from inferno_shared.reference import fill_named_files, markdown_table
 from inferno_shared.service import ServiceSettings, settings_table
 
 
@@ -176,12 +175,12 @@ def condition_table() -> str:
         for type_, reasons in CONDITIONS.items()
         for reason, meaning in reasons.items()
     ]
-    return _table(("Condition", "Status", "Reason", "Means", "What to do"), rows)
+    return markdown_table(("Condition", "Status", "Reason", "Means", "What to do"), rows)
 
 
 def event_table() -> str:
     """Every kind of Event."""
-    return _table(("Event", "Means"), EVENTS.items())
+    return markdown_table(("Event", "Means"), EVENTS.items())
 
 
 def metrics() -> Sequence[MetricName]:
@@ -194,7 +193,7 @@ def metric_table() -> str:
     rows = [
         (f"`{it.name}`", ", ".join(f"`{label}`" for label in it.labels), f"{it.help}.") for it in metrics()
     ]
-    return _table(("Metric", "Labels", "Means"), rows)
+    return markdown_table(("Metric", "Labels", "Means"), rows)
 
 
 def setting_table() -> str:
@@ -205,7 +204,7 @@ def setting_table() -> str:
         for row in settings_table(ActuatorSettings)
         if row.variable not in {*common, "INFERNO_IDENTITY"}
     ]
-    return _table(("Variable", "Default", "Means"), rows)
+    return markdown_table(("Variable", "Default", "Means"), rows)
 
 
 TABLES: Final = {
@@ -216,32 +215,9 @@ TABLES: Final = {
 }
 
 
-def filled(text: str) -> str:
-    """A document with the tables between its marks, `<!-- NAME -->` and `<!-- /NAME -->`, made anew."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        if found:
-            text = f"{before}{begin}\n{table()}\n{end}{after}"
-    return text
-
-
 def _codes(labels: Iterable[str]) -> str:
     return ", ".join(f"`{label}`" for label in labels)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def main() -> None:
-    """Put the tables into the files named on the command line."""
-    for name in sys.argv[1:]:
-        path = Path(name)
-        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    fill_named_files(TABLES)

@@ -4,14 +4,13 @@
 without words, and a table that is not current.
 """
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from inferno_collector.gauges import METRICS
 from inferno_collector.reasons import Reason
 from inferno_collector.settings import CollectorSettings
+from inferno_shared.reference import fill_named_files, markdown_table
 from inferno_shared.service import settings_table
 
 
@@ -108,7 +107,7 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
 
 def problem_table() -> str:
     """Every reason."""
-    return _table(
+    return markdown_table(
         ("Reason", "Means", "What to do"),
         ((f"`{reason}`", meaning.means, meaning.do) for reason, meaning in MEANINGS.items()),
     )
@@ -116,7 +115,7 @@ def problem_table() -> str:
 
 def metric_table() -> str:
     """The collector's own metrics."""
-    return _table(
+    return markdown_table(
         ("Metric", "Labels", "Means"),
         ((f"`{m.name}`", ", ".join(f"`{label}`" for label in m.labels), f"{m.means}.") for m in METRICS),
     )
@@ -124,7 +123,7 @@ def metric_table() -> str:
 
 def setting_table() -> str:
     """Settings by environment variable."""
-    return _table(
+    return markdown_table(
         ("Setting", "Default", "Means"),
         (
             (f"`{row.variable}`", f"`{row.default}`" if row.default else "", row.description)
@@ -140,28 +139,5 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
 }
 
 
-def filled(text: str) -> str:
-    """A document with the tables between its marks, `<!-- NAME -->` and `<!-- /NAME -->`, made anew."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        if found:
-            text = f"{before}{begin}\n{table()}\n{end}{after}"
-    return text
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def main() -> None:
-    """Put the tables into the files named on the command line."""
-    for name in sys.argv[1:]:
-        path = Path(name)
-        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    fill_named_files(TABLES)
