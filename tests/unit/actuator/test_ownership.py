@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from builders import SEED_NAME, SEED_NAMESPACE
 from devcluster.apiserver import running_api
@@ -175,7 +176,7 @@ async def test_an_object_made_anew_meanwhile_and_a_target_that_is_gone_are_left_
 
 
 async def test_a_missing_right_is_said_once_and_asked_for_once_per_cycle(
-    kubernetes: KubernetesClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kubernetes: KubernetesClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
 
@@ -194,12 +195,11 @@ async def test_a_missing_right_is_said_once_and_asked_for_once_per_cycle(
     known = replace(decision.known, uid=(await metadata(kubernetes))["uid"])
     many = [replace(decision, known=known)] * 3
     ownership = Ownership(kubernetes, NoFence())
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, capture_logs() as said:
         patched.setattr(KubernetesClient, "get", refuse)
         for expected in (3, 4, 5):
             await ownership.settle(many)
             assert asked == expected
-    said = capsys.readouterr()
-    assert (said.out + said.err).count("owner references are not set") == 1
+    assert [line["event"] for line in said].count("owner references are not set, all else goes on") == 1
     await ownership.settle(many)
     assert await kinds(kubernetes) == ["Deployment", "Namespace"]
