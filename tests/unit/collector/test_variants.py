@@ -109,7 +109,7 @@ def test_a_target_of_another_kind_is_refused() -> None:
     reference = {"apiVersion": "batch/v1", "kind": "Job", "name": "x"}
     resolution = resolved(a_view(variants=[a_variant_json(scaleTargetRef=reference)]))
     [(_, reason, message)] = complaints(resolution)
-    assert reason == "InvalidConfiguration"
+    assert reason == "TargetNotFound", "so that the condition TargetResolved says it, too"
     assert message.startswith(
         "spec.scaleTargetRef is a Job (batch/v1), whose pods are not known: name one of"
     )

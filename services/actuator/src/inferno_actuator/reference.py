@@ -32,8 +32,9 @@ CONDITIONS: Final[Mapping[Type, Mapping[Reason | Rail, Meaning]]] = {
         Reason.TARGET_FOUND: Meaning("True", "The workload to scale exists.", _NOTHING),
         Reason.TARGET_NOT_FOUND: Meaning(
             "False",
-            "There is no workload of that name; nothing is exported. Looked for every minute.",
-            "Create it, or correct `spec.scaleTargetRef`.",
+            "There is no workload of that name, or its kind cannot be scaled here; nothing is exported. "
+            "Looked for every minute.",
+            "Create it, or correct `spec.scaleTargetRef`; the message says which, and which kinds are known.",
         ),
     },
     Type.METRICS_AVAILABLE: {

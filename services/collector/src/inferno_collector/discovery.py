@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from inferno_shared.errors import ForbiddenError, KubernetesError, NotFoundError
-from inferno_shared.kubernetes import FollowedCollection, KubernetesClient, Resource
+from inferno_shared.errors import ForbiddenError, KubernetesError, NotFoundError, UnavailableError
+from inferno_shared.kubernetes import Backoff, FollowedCollection, KubernetesClient, Resource
 from inferno_shared.service import get_logger
 
-_AGAIN_SECONDS: Final = 600.0
-_AFTER_ERROR_SECONDS: Final = 30.0
+_AGAIN_SECONDS: Final = 60.0
+_TRIES_TO_WAIT_FOR: Final = 3
+"""A first answer waits for so many failures of the API server, and no more."""
 _MATCHES_NOTHING: Final = "llmd.ai/matches-nothing"
 
 log = get_logger(__name__)
@@ -30,8 +31,10 @@ class OptionalCollections:
         *,
         what: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        backoff: Backoff | None = None,
     ) -> None:
         self._client = client
+        self._backoff = backoff or Backoff()
         self._caches = caches
         self._namespaces = namespaces
         self._what = what
@@ -39,6 +42,7 @@ class OptionalCollections:
         self._found = False
         self._reason: str | None = "not looked for yet"
         self._looked = False
+        self._failures = 0
 
     @property
     def followed(self) -> Sequence[tuple[Resource, FollowedCollection[Any]]]:
@@ -51,7 +55,7 @@ class OptionalCollections:
         return self._reason
 
     def not_synced(self) -> list[str]:
-        """What a first answer waits for: one look, and what that has found."""
+        """What a first answer waits for: a look that tells, and what that has found."""
         if not self._looked:
             return [f"{self._what}: {self._reason}"]
         return [f"{resource.plural}: not read yet" for resource, cache in self.followed if not cache.synced]
@@ -60,7 +64,6 @@ class OptionalCollections:
         """Look for the API, then follow its collections, until cancelled."""
         while not self._found:
             wait_seconds = await self._look()
-            self._looked = True
             if wait_seconds:
                 await self._sleep(wait_seconds)
         async with asyncio.TaskGroup() as group:
@@ -74,15 +77,19 @@ class OptionalCollections:
                 for namespace in (self._namespaces if resource.namespaced else ()) or (None,):
                     await self._client.list(resource, namespace, label_selector=_MATCHES_NOTHING)
         except NotFoundError:
-            self._reason = "the cluster does not serve this API"
+            self._reason, self._looked = "the cluster does not serve this API", True
             return _AGAIN_SECONDS
         except ForbiddenError as error:
             self._say(str(error))
+            self._looked = True
             return _AGAIN_SECONDS
         except KubernetesError as error:
             self._say(str(error))
-            return _AFTER_ERROR_SECONDS
-        self._found, self._reason = True, None
+            self._failures += 1
+            self._looked |= self._failures >= _TRIES_TO_WAIT_FOR
+            advised = error.retry_after_seconds if isinstance(error, UnavailableError) else None
+            return max(self._backoff.next_seconds(), advised or 0.0)
+        self._found, self._looked, self._reason = True, True, None
         log.info("following", resources=[resource.plural for resource, _ in self._caches])
         return 0.0
 

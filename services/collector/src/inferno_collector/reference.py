@@ -68,7 +68,7 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
         "A ConfigMap is missing or empty: the last good values stay in force.", "Apply it again."
     ),
     Reason.TARGET_NOT_FOUND: Meaning(
-        "The workload to scale does not exist, or its kind cannot be read.",
+        "The workload to scale does not exist, is of an unknown kind, or its kind cannot be read.",
         "Create it, correct `spec.scaleTargetRef`, or grant the right that the message names.",
     ),
     Reason.DEVICE_UNKNOWN: Meaning(

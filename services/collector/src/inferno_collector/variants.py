@@ -149,7 +149,7 @@ def _target(resource: VariantAutoscaling, view: ClusterView) -> ScaledWorkload:
     if kind is None:
         known = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in PARSERS)
         raise UnresolvableError(
-            Reason.INVALID_CONFIGURATION,
+            Reason.TARGET_NOT_FOUND,
             f"spec.scaleTargetRef is a {reference.kind} ({reference.api_version}), whose pods are not known: "
             f"name one of {known}",
         )

@@ -19,6 +19,7 @@ from inferno_shared.errors import (
     GoneError,
     KubernetesError,
     MalformedObjectError,
+    NotFoundError,
     UnavailableError,
     UnreachableError,
 )
@@ -32,6 +33,8 @@ Key = tuple[str, str]
 
 WATCH_SECONDS = 300
 SHORT_WATCH_SECONDS = 1.0
+MISSING_API_SECONDS = 5.0
+"""Longest wait for a collection that the server does not know: its CRD may be applied any moment."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -87,6 +90,7 @@ class ResourceCache(Generic[T]):
         self._progressed = False
         self._last_contact: float | None = None
         self._problem: str | None = "not read yet"
+        self._advised = False
 
     @property
     def objects(self) -> Mapping[Key, T]:
@@ -138,7 +142,7 @@ class ResourceCache(Generic[T]):
         """List if needed and watch once; return how long to wait before the next time."""
         started = self._clock()
         self._progressed = False
-        advised_seconds = 0.0
+        failure: KubernetesError | None = None
         try:
             if self._resource_version is None:
                 await self._read_all()
@@ -150,12 +154,27 @@ class ResourceCache(Generic[T]):
             log.debug("watch silent, resuming", resource=self._resource.plural)
         except KubernetesError as error:
             self._lost(error)
-            advised_seconds = getattr(error, "retry_after_seconds", None) or 0.0
+            failure = error
         lasted = self._connected and self._clock() - started >= SHORT_WATCH_SECONDS
         if self._problem is None and (self._progressed or lasted):
             self._backoff.reset()
             return 0.0
-        return max(self._backoff.next_seconds(), advised_seconds)
+        return self._wait_seconds(failure)
+
+    def _wait_seconds(self, failure: KubernetesError | None) -> float:
+        """The back-off, or what the server advises.
+
+        A server that begins to advise has come to itself, as it does while the storage of a new CRD is made
+        ready: what was waited for it before does not count.
+        """
+        advised_seconds = (isinstance(failure, UnavailableError) and failure.retry_after_seconds) or 0.0
+        if advised_seconds and not self._advised:
+            self._backoff.reset()
+        self._advised = advised_seconds > 0
+        delay_seconds = max(self._backoff.next_seconds(), advised_seconds)
+        return (
+            min(delay_seconds, MISSING_API_SECONDS) if isinstance(failure, NotFoundError) else delay_seconds
+        )
 
     async def _read_all(self) -> None:
         listing = await self._client.list_as(

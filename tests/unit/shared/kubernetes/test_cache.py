@@ -198,6 +198,15 @@ async def test_it_waits_as_long_as_the_server_asks(api: FakeApi, client: Kuberne
         assert observed.delays == [9]
 
 
+async def test_a_new_crd_is_read_within_seconds(api: FakeApi, client: KubernetesClient) -> None:
+    unknown = says(404, "the server could not find the requested resource")
+    initializing = says(429, "storage is (re)initializing", {"Retry-After": "1"})
+    script(api, *[unknown] * 6, *[initializing] * 3, answers(a_list(a_map("a"))), watch(then="hang"))
+    async with following(client) as observed:
+        await until(lambda: observed.cache.synced)
+        assert observed.delays == [0.5, 1, 2, 4, 5, 5, 1, 1, 2]
+
+
 async def test_a_cut_watch_keeps_the_objects_ages_and_resumes(api: FakeApi, client: KubernetesClient) -> None:
     script(
         api,
