@@ -1,4 +1,4 @@
-"""`python -m reference`: write docs/reference and docs/pictures."""
+"""`python -m reference`: write docs/reference, docs/pictures and the worked examples of docs/optimizer.md."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +9,13 @@ from inferno_collector.app import create_collector_app
 from inferno_collector.settings import CollectorSettings
 from inferno_optimizer.app import create_optimizer_app
 from inferno_optimizer.settings import OptimizerSettings
-from reference import crd, http_api, pictures, tables
+from inferno_shared.reference import filled
+from reference import crd, http_api, pictures, tables, worked
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/reference"
 PICTURES = ROOT / "docs/pictures"
+WORKED = ROOT / "docs/optimizer.md"
 CRD = ROOT / "config/crd/llmd.ai_variantautoscalings.yaml"
 NOTE = "<!-- Made from the code by `make docs-reference`. -->\n\n"
 
@@ -33,6 +35,7 @@ def files() -> Mapping[Path, str]:
     return {
         **{FOLDER / f"{name}.md": f"{NOTE}{text}\n" for name, text in pages.items()},
         **{PICTURES / f"{name}.svg": text for name, text in drawn.items()},
+        WORKED: filled(WORKED.read_text(encoding="utf-8"), worked.TABLES),
     }
 
 
