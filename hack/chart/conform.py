@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 
 from chart.helm import CASES, template
-from chart.programs import find
 from chart.schemas import Schema, custom_schemas, kubernetes_schemas
+from tools.programs import find_programs
 
 KUBERNETES = ("v1.25.16", "v1.29.15", "v1.33.5", "v1.36.3")
 OPERATORS = {
@@ -37,24 +37,28 @@ LOCATION = "{{ .Group }}_{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json"
 def main() -> int:
     """Check all versions; return the exit status."""
     failed = False
-    with tempfile.TemporaryDirectory(prefix="chart-schemas-") as place:
-        operators = [pair for module, paths in OPERATORS.items() for pair in _custom(module, paths)]
-        for version in KUBERNETES:
-            folder = Path(place) / version
-            folder.mkdir()
-            openapi = json.loads(_read(f"k8s.io/kubernetes@{version}", "api/openapi-spec/swagger.json"))
-            for name, schema in [*kubernetes_schemas(openapi), *operators]:
-                (folder / name).write_text(json.dumps(schema))
-            for case in CASES:
-                said = conform(template(case, kubernetes=version.removeprefix("v")), folder)
-                failed |= said.returncode != 0
-                print(f"{version} {case.name}: {said.stdout.strip() or said.stderr.strip()}")
+    for name, said in checks():
+        failed |= said.returncode != 0
+        print(f"{name}: {said.stdout.strip() or said.stderr.strip()}")
     return int(failed)
+
+
+def checks() -> Iterator[tuple[str, subprocess.CompletedProcess[str]]]:
+    """For each version and case: its name and what kubeconform says."""
+    operators = [pair for module, paths in OPERATORS.items() for pair in _custom(module, paths)]
+    for version in KUBERNETES:
+        openapi = json.loads(_read(f"k8s.io/kubernetes@{version}", "api/openapi-spec/swagger.json"))
+        with tempfile.TemporaryDirectory(prefix="chart-schemas-") as place:
+            for name, schema in [*kubernetes_schemas(openapi), *operators]:
+                Path(place, name).write_text(json.dumps(schema))
+            for case in CASES:
+                text = template(case, kubernetes=version.removeprefix("v"))
+                yield f"{version} {case.name}", conform(text, Path(place))
 
 
 def conform(text: str, schemas: Path) -> subprocess.CompletedProcess[str]:
     """What kubeconform says about these documents with the schemas of a folder."""
-    program = find("kubeconform")
+    program = find_programs(("kubeconform",))["kubeconform"]
     return subprocess.run(
         [program, "-strict", "-summary", "-schema-location", f"{schemas}/{LOCATION}", "-"],
         input=text,

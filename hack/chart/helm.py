@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chart.paths import CHART
-from chart.programs import find
+from tools.programs import find_programs
 
 RELEASE = "inferno-autoscaler"
 NAMESPACE = "inferno-autoscaler-system"
 KUBERNETES = "1.33.0"
-HELM_SECONDS = 60
+HELM_SECONDS = 120
 OPENSHIFT_APIS = (
     "route.openshift.io/v1",
     "security.openshift.io/v1",
@@ -56,7 +56,7 @@ CASES = (
 
 def helm(*arguments: str | Path) -> str:
     """What helm prints. Raises HelmError, and MissingProgramError when there is no helm."""
-    program = find("helm")
+    program = find_programs(("helm",))["helm"]
     done = subprocess.run(
         [program, *map(str, arguments)], capture_output=True, text=True, timeout=HELM_SECONDS, check=False
     )

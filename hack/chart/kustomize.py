@@ -11,12 +11,17 @@ MADE = "Made from charts/inferno-autoscaler by `make chart`: change it there."
 # A private key cannot stand in a file of a repository, so that certificates come from the platform.
 OPENSHIFT = Case("openshift", OPENSHIFT_APIS, {"authorization.clientCertificates": "false"})
 KUBERNETES = Case("kubernetes", ("cert-manager.io/v1", "monitoring.coreos.com/v1/ServiceMonitor"))
+# What mode `direct` adds, for those who have the guide's installation already.
+DIRECT = Case("direct", values={"actuator.directScaling.enabled": "true"})
 _RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 _WHO = {
     "actuator": "The actuator writes statuses and Events; replicas are the HPA's to change (or see direct/).",
     "collector": "The collector reads the cluster and writes nothing.",
     "optimizer": "The optimizer never talks to the cluster: its account has no rights, its pods no token.",
 }
+_DIRECT = """\
+Only for variants annotated `inferno.llmd.ai/actuation: direct`: the actuator scales their targets itself.
+# Scale targets of other kinds: actuator.directScaling.resources of the chart."""
 _KUSTOMIZATION = """\
 # {made}
 # {what}
@@ -40,11 +45,29 @@ def config_files() -> Iterator[tuple[Path, str]]:
     for service, sentence in _WHO.items():
         own = [document for document in rights if _component(document) == service]
         yield CONFIG / f"rbac/{service}.yaml", as_yaml(own, f"{sentence}\n# {MADE}")
+    yield CONFIG / "rbac/direct/scales.yaml", as_yaml(_direct(), f"{_DIRECT}\n# {MADE}")
     view = [document for document in _objects(OPENSHIFT) if "monitoring-view" in document["metadata"]["name"]]
     yield (
         CONFIG / "rbac/openshift/monitoring-view.yaml",
         as_yaml(view, f"OpenShift: admits the collector to Thanos (the guide forgets it).\n# {MADE}"),
     )
+
+
+def _direct() -> Iterator[Document]:
+    """The actuator's rights to scale, in a role of their own beside those that it has anyway."""
+    name = "inferno-autoscaler-direct-scaling"
+    for document in _objects(DIRECT):
+        if (
+            document["kind"] not in {"ClusterRole", "ClusterRoleBinding"}
+            or _component(document) != "actuator"
+        ):
+            continue
+        own = {**document, "metadata": {**document["metadata"], "name": name}}
+        if document["kind"] == "ClusterRole":
+            scales = [rule for rule in document["rules"] if "/scale" in "".join(rule.get("resources", ()))]
+            yield {**own, "rules": scales}
+        else:
+            yield {**own, "roleRef": {**document["roleRef"], "name": name}}
 
 
 def _objects(case: Case) -> list[Document]:

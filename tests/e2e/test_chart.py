@@ -13,14 +13,12 @@ import yaml
 
 from chart.__main__ import made_files
 from chart.documents import TEST, without
-from chart.helm import CASES, KUBERNETES, RELEASE, Case, template
+from chart.helm import CASES, HELM_SECONDS, KUBERNETES, RELEASE, Case, helm, template
 from chart.paths import CHART, ROOT
-from chart.programs import find
 from controlplane import ControlPlane
 from e2e.clusters import NAME, NAMESPACE, SYSTEM, install, manifest, until
 
 MONITORING = ROOT / "hack/controlplane/manifests"
-HELM_SECONDS = 120
 WATCHED = ("llm-a", "llm-b")
 REMOVED_SECONDS = 30.0
 DEFINITION = "variantautoscalings.llmd.ai"
@@ -39,19 +37,9 @@ class Release:
 
     def __init__(self, real: ControlPlane) -> None:
         self.real = real
-        self.program = find("helm")
 
     def helm(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [self.program, *arguments, "--namespace", SYSTEM],
-            capture_output=True,
-            text=True,
-            timeout=HELM_SECONDS,
-            check=False,
-            env={**os.environ, "KUBECONFIG": str(self.real.kubeconfig)},
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return helm(*arguments, "--namespace", SYSTEM, "--kubeconfig", self.real.kubeconfig)
 
     def upgrade(self, *values: str) -> str:
         settings = [word for value in values for word in ("--set", value)]

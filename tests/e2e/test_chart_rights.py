@@ -4,7 +4,6 @@ import asyncio
 import base64
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chart.helm import RELEASE, helm
-from chart.paths import CHART
 from controlplane import ControlPlane
 from controlplane.audit import read_uses
-from controlplane.monitoring import PLATFORM
-from controlplane.probes import HOST, answers, free_ports
-from e2e.clusters import NAME, NAMESPACE, SYSTEM, install, manifest, until
+from e2e.clusters import NAME, NAMESPACE, SYSTEM, manifest, until
+from e2e.product import ACTUATOR, COLLECTOR
+from e2e.released import BIN, SERVICES, released, running, service_urls
 from inferno_shared.service import http_client
 
-BIN = Path(sys.executable).parent
-ACTUATOR = "inferno-autoscaler-controller-manager"
 READER = "inferno-autoscaler-metrics-reader"
-COLLECTOR = "inferno-autoscaler-collector"
 VALUES = (
-    f"watchNamespaces={{{NAMESPACE}}}",
-    "collector.loadSource=scrape",
     "authorization.planReaders[0].kind=ServiceAccount",
     "authorization.planReaders[0].name=reader",
     f"authorization.planReaders[0].namespace={SYSTEM}",
@@ -66,29 +58,13 @@ class Locked:
 
 @pytest.fixture
 def locked(real: ControlPlane, tmp_path: Path) -> Iterator[Locked]:
-    settings = [word for value in VALUES for word in ("--set", value)]
-    place = ("--namespace", SYSTEM, "--kubeconfig", real.kubeconfig)
-    install(real, SYSTEM, NAMESPACE)
-    real.kubectl("apply", "-f", str(PLATFORM))
-    real.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    helm("install", RELEASE, CHART, *place, *settings, "--set", "actuator.replicas=0")
-    real.kubectl("create", "serviceaccount", "reader", "-n", SYSTEM)
-    for name in ("acc-servclass-configmap.yaml", "vllm-va.yaml"):
-        real.kubectl("apply", "-f", manifest(name))
-    names = ("collector", "optimizer", "actuator")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    urls = {name: f"https://{HOST}:{port}" for name, port in ports.items()}
-    found = Locked(real, tmp_path, **urls)
-    children = [start(found, name, ports[name], variables(found, name)) for name in names]
-    try:
-        for child in children:
-            real.children.all[child].wait_until_ready()
-        yield found
-    finally:
-        for child in children:
-            real.children.stop(child)
-        helm("uninstall", RELEASE, *place)
-        real.kubectl("delete", "namespace", SYSTEM, NAMESPACE, "--wait=true")
+    found = Locked(real, tmp_path, **service_urls("https"))
+    with released(real, *VALUES):
+        real.kubectl("create", "serviceaccount", "reader", "-n", SYSTEM)
+        real.kubectl("apply", "-f", manifest("vllm-va.yaml"))
+        urls = {name: getattr(found, name) for name in SERVICES}
+        with running(real, urls, {name: variables(found, name) for name in SERVICES}):
+            yield found
 
 
 def variables(found: Locked, name: str) -> dict[str, str]:
@@ -125,15 +101,6 @@ def variables(found: Locked, name: str) -> dict[str, str]:
         "INFERNO_LEADER_ELECTION": "true",
         "INFERNO_IDENTITY": "chart-actuator",
     }
-
-
-def start(found: Locked, name: str, port: int, given: dict[str, str]) -> str:
-    child = f"chart-{name}"
-    url = f"https://{HOST}:{port}/healthz"
-    command = [BIN / f"inferno-{name}", "--host", HOST, "--port", port]
-    ready = answers(url, authority=found.real.authority)
-    found.real.children.start(child, command, ready=ready, variables=given)
-    return child
 
 
 async def test_the_loop_runs_with_the_charts_rights_in_the_charts_namespaces_and_nobody_else_comes_in(

@@ -3,89 +3,52 @@
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chart.helm import RELEASE, helm
-from chart.paths import CHART
 from controlplane import ControlPlane
 from controlplane.audit import read_uses
-from controlplane.monitoring import PLATFORM
-from controlplane.probes import HOST, answers, free_ports
-from e2e.clusters import NAMESPACE, SYSTEM, install, manifest, until
+from e2e.clusters import NAMESPACE, SYSTEM, until
 from e2e.loads import LOADGEN, SEED_MODEL
-from e2e.product import SERVICE
+from e2e.product import ACTUATOR, COLLECTOR, SERVICE
+from e2e.released import released, running, service_urls
 from e2e.workloads import Document, a_deployment, a_service, a_variant
 from integration.stack import FAST_EMULATOR, PACE
 
-BIN = Path(sys.executable).parent
-ACTUATOR = "inferno-autoscaler-controller-manager"
-COLLECTOR = "inferno-autoscaler-collector"
 WORKLOAD = "direct"
 GROUPS = "groups"
 MAXIMUM = 3
 LWS_GROUP = "leaderworkerset.x-k8s.io"
 SCALED = {"deployments": "apps", "statefulsets": "apps", "leaderworkersets": LWS_GROUP}
-RESOURCES = json.dumps([{"apiGroup": group, "resource": name} for name, group in SCALED.items()])
-SETTINGS = (
-    *("--set", f"watchNamespaces={{{NAMESPACE}}}"),
-    *("--set", "collector.loadSource=scrape"),
-    *("--set", "actuator.replicas=0"),
-    *("--set", "config.GLOBAL_OPT_INTERVAL=1s"),
-    *("--set", "actuator.directScaling.enabled=true"),
-    *("--set-json", f"actuator.directScaling.resources={RESOURCES}"),
-)
 
 
 @pytest.fixture(scope="module")
 def scaling(real: ControlPlane) -> Iterator[ControlPlane]:
     """The three services with the chart's rights, and no variant yet."""
-    place = ("--namespace", SYSTEM, "--kubeconfig", real.kubeconfig)
-    install(real, SYSTEM, NAMESPACE)
-    real.kubectl("apply", "-f", str(PLATFORM))
     apply(real, a_definition())
-    real.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    until(lambda: real.kubectl("get", "leaderworkersets", "-A", "-o", "json"), why="the new kind served")
-    helm("install", RELEASE, CHART, *place, *SETTINGS)
-    real.kubectl("apply", "-f", manifest("acc-servclass-configmap.yaml"))
-    children = start_services(real)
-    try:
-        for child in children:
-            real.children.all[child].wait_until_ready()
-        yield real
-    finally:
-        for child in children:
-            real.children.stop(child)
-        helm("uninstall", RELEASE, *place)
-        real.kubectl("delete", "namespace", SYSTEM, NAMESPACE, "--wait=true")
-        real.kubectl("delete", "crd", f"leaderworkersets.{LWS_GROUP}")
+    urls = service_urls("http")
+    with released(real, "config.GLOBAL_OPT_INTERVAL=1s", "actuator.directScaling.enabled=true"):
+        until(lambda: real.kubectl("get", "leaderworkersets", "-A", "-o", "json"), why="the new kind served")
+        with running(real, urls, variables(real, urls)):
+            yield real
+    real.kubectl("delete", "crd", f"leaderworkersets.{LWS_GROUP}")
 
 
-def start_services(real: ControlPlane) -> list[str]:
-    names = ("collector", "optimizer", "actuator")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
-    given = {
-        "collector": {"KUBECONFIG": str(real.account_kubeconfig(SYSTEM, COLLECTOR)), **PACE},
+def variables(real: ControlPlane, urls: dict[str, str]) -> dict[str, dict[str, str]]:
+    watched = {"INFERNO_WATCH_NAMESPACES": NAMESPACE}
+    return {
+        "collector": {"KUBECONFIG": str(real.account_kubeconfig(SYSTEM, COLLECTOR)), **watched, **PACE},
         "optimizer": {},
         "actuator": {
             "KUBECONFIG": str(real.account_kubeconfig(SYSTEM, ACTUATOR)),
+            **watched,
             "INFERNO_COLLECTOR_URL": urls["collector"],
             "INFERNO_OPTIMIZER_URL": urls["optimizer"],
             "INFERNO_LEADER_ELECTION": "true",
             "INFERNO_IDENTITY": "direct-actuator",
         },
     }
-    for name, variables in given.items():
-        real.children.start(
-            f"direct-{name}",
-            [BIN / f"inferno-{name}", "--host", HOST, "--port", ports[name]],
-            ready=answers(f"{urls[name]}/healthz"),
-            variables={"INFERNO_WATCH_NAMESPACES": NAMESPACE, **variables},
-        )
-    return [f"direct-{name}" for name in given]
 
 
 def a_definition() -> Document:

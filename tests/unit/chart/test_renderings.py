@@ -215,6 +215,18 @@ def test_the_rights_of_config_are_the_charts(service: str) -> None:
             assert document["rules"] == rules("kubernetes", name, document["kind"])
 
 
+def test_what_config_grants_for_direct_scaling_is_what_the_chart_grants_for_it() -> None:
+    role, binding = yaml.safe_load_all((CONFIG / "rbac/direct/scales.yaml").read_text())
+    scales = {rule["resources"][0]: rule["verbs"] for rule in role["rules"]}
+    assert scales.keys() == {"deployments/scale", "statefulsets/scale", "leaderworkersets/scale"}
+    given = rules("external-metrics", MANAGER)
+    assert [rule for rule in given if "patch" in rule["verbs"] and "/scale" in rule["resources"][0]] == (
+        role["rules"]
+    )
+    assert binding["roleRef"]["name"] == role["metadata"]["name"] != MANAGER
+    assert [subject["name"] for subject in binding["subjects"]] == [MANAGER]
+
+
 def test_config_has_no_private_key_and_nothing_of_helm() -> None:
     for folder in ("openshift", "kubernetes"):
         text = (CONFIG / folder / "inferno-autoscaler.yaml").read_text()
