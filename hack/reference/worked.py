@@ -29,7 +29,7 @@ from inferno_shared.contracts import (
 from inferno_shared.reference import markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
-COLUMNS: Final = 100
+COLUMNS: Final = 88
 MS_PER_MINUTE: Final = 60_000.0
 
 GUIDE: Final = Pair(LinearParameters(alpha=20.58, beta=0.41), 4, None, 0, 279, itl_ms=24, ttft_ms=500)

@@ -34,7 +34,7 @@ def test_the_plans_are_explained_with_their_own_numbers() -> None:
         f"The variant gets {only.replicas} replicas on H100 for {only.cost_per_hour:g} cents/h" in OPTIMIZER
     )
     assert (
-        f"λ* = {only.predicted.max_rate_rpm_per_replica:.5f} requests/min, so that 37.5 take 3" in OPTIMIZER
+        f"λ\\* = {only.predicted.max_rate_rpm_per_replica:.5f} requests/min, so that 37.5 take 3" in OPTIMIZER
     )
     _, short = scarce.demands
     assert f"{short.served_rpm:.4f} of its {short.rate_rpm:g} requests/min are served" in OPTIMIZER
