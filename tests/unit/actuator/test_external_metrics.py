@@ -15,7 +15,9 @@ DESIRED = f"{ROOT}/namespaces/llm-d-sim/inferno_desired_replicas"
 
 def client(world: World) -> httpx.AsyncClient:
     app = FastAPI()
-    app.include_router(external_metrics_router(lambda _: (world.gauges, world.clock)))
+    app.include_router(
+        external_metrics_router(lambda _: lambda metric: (world.gauges.samples(metric), world.clock.now()))
+    )
     return httpx.AsyncClient(base_url="http://actuator.test", transport=httpx.ASGITransport(app=app))
 
 

@@ -173,6 +173,10 @@ async def test_when_the_lease_cannot_be_asked_nothing_is_written() -> None:
         transitions = 0
         holder = "a"
 
+        @property
+        def annotations(self) -> dict[str, str]:
+            return {}
+
         async def run(self) -> None:
             """Lead."""
 

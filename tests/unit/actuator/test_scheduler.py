@@ -20,6 +20,10 @@ class Seat:
     transitions = 0
     holder: str | None = "somebody-else"
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        return {}
+
     async def run(self) -> None:
         return
 

@@ -1,8 +1,9 @@
 """Puts the actuator together from its parts and keeps its background tasks alive while the service runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 import httpx
@@ -19,11 +20,14 @@ from inferno_actuator.gauges import Gauges
 from inferno_actuator.journal import Journal
 from inferno_actuator.leader import Leadership, SoleLeader, elected
 from inferno_actuator.loop import Loop
+from inferno_actuator.metric_names import MetricName
 from inferno_actuator.ownership import Ownership
 from inferno_actuator.scheduler import Scheduler
 from inferno_actuator.settings import ActuatorSettings
+from inferno_actuator.standby import LeadersPlan, PlanStamp
 from inferno_actuator.timings import Timings
 from inferno_actuator.triggers import ChangeWatcher
+from inferno_actuator.variant_series import Sample
 from inferno_shared.errors import UnreachableError
 from inferno_shared.kubernetes import EventRecorder, KubernetesClient
 
@@ -59,7 +63,7 @@ class Actuator:
     ) -> None:
         self.clock = clock
         self.journal = Journal()
-        self.leadership = _leadership(settings, kubernetes, self._on_leadership)
+        self.leadership = _leadership(settings, kubernetes, self._on_leadership, self._stamp)
         self.fence = _fence(settings, kubernetes, self.leadership)
         self.gauges = Gauges(clock, lambda: self.leadership.is_leader)
         registry.register(self.gauges)
@@ -70,6 +74,7 @@ class Actuator:
             default_interval_seconds=settings.default_interval_seconds,
             on_write=self._on_write,
         )
+        self._leaders_plan = LeadersPlan(lambda: self.leadership.annotations, self.cluster.known, clock)
         self._loop = Loop(
             collector=CollectorClient(collector),
             optimizer=OptimizerClient(optimizer),
@@ -134,6 +139,18 @@ class Actuator:
             return [f"the last plan is too old to be exported{failure}"]
         return []
 
+    def exported(self, metric: MetricName) -> tuple[list[Sample], datetime]:
+        """The samples of a per-variant metric for HPAs, and their time; the leader's from any process."""
+        if self.leadership.is_leader and self.journal.in_force is not None:
+            return self.gauges.samples(metric), self.clock.now()
+        return self._leaders_plan.read(metric)
+
+    def _stamp(self) -> Mapping[str, str]:
+        in_force = self.journal.in_force
+        if in_force is None:
+            return {}
+        return PlanStamp(in_force.decided_at, self.gauges.shown.max_age_seconds).annotations()
+
     async def _turn_when_synced(self) -> None:
         while not self.cluster.synced:
             try:
@@ -157,11 +174,20 @@ class Actuator:
 
 
 def _leadership(
-    settings: ActuatorSettings, kubernetes: KubernetesClient, on_change: Callable[[bool], None]
+    settings: ActuatorSettings,
+    kubernetes: KubernetesClient,
+    on_change: Callable[[bool], None],
+    publish: Callable[[], Mapping[str, str]],
 ) -> Leadership:
     if not settings.leader_election:
         return SoleLeader(settings.identity)
-    return elected(kubernetes, namespace=settings.namespace, identity=settings.identity, on_change=on_change)
+    return elected(
+        kubernetes,
+        namespace=settings.namespace,
+        identity=settings.identity,
+        on_change=on_change,
+        publish=publish,
+    )
 
 
 def _fence(settings: ActuatorSettings, kubernetes: KubernetesClient, leadership: Leadership) -> Fence:

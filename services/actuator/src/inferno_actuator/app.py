@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 
 from inferno_actuator.actuator import Actuator
 from inferno_actuator.clock import Clock, SystemClock
-from inferno_actuator.external_metrics import external_metrics_router
-from inferno_actuator.gauges import Gauges
+from inferno_actuator.external_metrics import Exported, external_metrics_router
 from inferno_actuator.scheduler import NotLeadingError
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.views import CycleView, PlanView, VariantDetailView
+from inferno_shared.contracts import Problem
 from inferno_shared.kubernetes import ClusterAccess, KubernetesClient
 from inferno_shared.service import (
     FRONT_PROXY,
@@ -119,9 +119,13 @@ def _actuator(request: Request) -> Actuator:
     return actuator
 
 
-def _exported(request: Request) -> tuple[Gauges, Clock]:
-    actuator = _actuator(request)
-    return actuator.gauges, actuator.clock
+def _exported(request: Request) -> Exported:
+    return _actuator(request).exported
+
+
+def _standing_by(actuator: Actuator) -> list[Problem]:
+    leader = actuator.scheduler.stands_by
+    return [Problem(subject="Actuator", reason="NotLeading", message=f"{leader}: ask it")] if leader else []
 
 
 Running = Annotated[Actuator, Depends(_actuator)]
@@ -138,13 +142,15 @@ def _plan_router() -> APIRouter:
             actuator.journal.cycles,
             age_seconds=now - in_force.planned_at if in_force else None,
             fresh=in_force is not None and actuator.gauges.shown.is_fresh(in_force.planned_at, now),
-            problems=actuator.cluster.problems(),
+            problems=[*actuator.cluster.problems(), *_standing_by(actuator)],
         )
 
     @router.get("/plan/{namespace}/{name}", summary="The decision for one variant, explained")
     async def variant(namespace: str, name: str, actuator: Running) -> VariantDetailView:
         in_force = actuator.journal.in_force
         decision = in_force.decisions.get((namespace, name)) if in_force else None
+        if decision is None and (leader := actuator.scheduler.stands_by):
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Not the leader", f"{leader}: ask it")
         if in_force is None or decision is None:
             known = ", ".join("/".join(key) for key in in_force.decisions) if in_force else ""
             detail = f"no decision about {namespace}/{name}; decided on: {known or 'nothing yet'}"

@@ -92,6 +92,11 @@ def merge(
     return [merged[type_] for type_ in [*ours, *(other for other in merged if other not in ours)]]
 
 
+def condition_of(status: Mapping[str, Any], kind: ConditionType) -> Mapping[str, Any]:
+    """A condition of a status as the API server has it; empty when it has none."""
+    return next((c for c in _readable(status.get("conditions")) if c["type"] == kind), {})
+
+
 def timestamp(moment: datetime) -> str:
     """A moment as Kubernetes writes it, in whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

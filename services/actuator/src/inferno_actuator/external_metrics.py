@@ -1,4 +1,4 @@
-"""Serves external.metrics.k8s.io/v1beta1 from the state of `/metrics`: HPAs without Prometheus and adapter.
+"""Serves external.metrics.k8s.io/v1beta1: HPAs without Prometheus and adapter.
 
 The API server's aggregator sends requests here (`config/external-metrics`). Labels are those of the
 exported series, and `exported_namespace` as well, which is what the namespace is called behind a Prometheus
@@ -15,11 +15,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from inferno_actuator.clock import Clock
 from inferno_actuator.conditions import timestamp
-from inferno_actuator.gauges import Gauges
 from inferno_actuator.label_selector import LabelSelector, LabelSelectorError, parse_label_selector
-from inferno_actuator.metric_names import CURRENT, DESIRED, NAMESPACE, RATIO
+from inferno_actuator.metric_names import CURRENT, DESIRED, NAMESPACE, RATIO, MetricName
 from inferno_actuator.variant_series import Sample
 
 GROUP: Final = "external.metrics.k8s.io"
@@ -37,11 +35,15 @@ _API_GROUP: Final[Mapping[str, Any]] = {
 }
 
 
-def external_metrics_router(state: Callable[[Request], tuple[Gauges, Clock]]) -> APIRouter:
+Exported = Callable[[MetricName], tuple[list[Sample], datetime]]
+"""The samples of a metric that may be exported now, and their time."""
+
+
+def external_metrics_router(exported: Callable[[Request], Exported]) -> APIRouter:
     """The API's endpoints: discovery and values.
 
     Args:
-        state: where the values come from, given a request.
+        exported: where the values come from, given a request.
     """
     router = APIRouter(tags=["external.metrics.k8s.io"])
 
@@ -70,18 +72,20 @@ def external_metrics_router(state: Callable[[Request], tuple[Gauges, Clock]]) ->
             selector = parse_label_selector(label_selector)
         except LabelSelectorError as error:
             return _failure(HTTPStatus.BAD_REQUEST, "BadRequest", str(error))
-        gauges, clock = state(request)
-        samples = gauges.samples(EXPORTED[metric])
-        found = value_list(metric, samples, namespace=namespace, selector=selector, now=clock.now())
+        samples, at = exported(request)(EXPORTED[metric])
+        found = value_list(metric, samples, namespace=namespace, selector=selector, at=at)
         return JSONResponse(found)
 
     return router
 
 
 def value_list(
-    metric: str, samples: list[Sample], *, namespace: str, selector: LabelSelector, now: datetime
+    metric: str, samples: list[Sample], *, namespace: str, selector: LabelSelector, at: datetime
 ) -> dict[str, Any]:
-    """The ExternalMetricValueList of the samples that are in `namespace` and selected; empty when none is."""
+    """The ExternalMetricValueList of the samples that are in `namespace` and selected; empty when none is.
+
+    `at` becomes their timestamp.
+    """
     inside = (sample for sample in samples if sample.labels[NAMESPACE] == namespace)
     labelled = (({**sample.labels, "exported_namespace": namespace}, sample.value) for sample in inside)
     return {
@@ -92,7 +96,7 @@ def value_list(
             {
                 "metricName": metric,
                 "metricLabels": labels,
-                "timestamp": timestamp(now.astimezone(UTC)),
+                "timestamp": timestamp(at.astimezone(UTC)),
                 "value": quantity(value),
             }
             for labels, value in labelled

@@ -71,12 +71,20 @@ class KnownVariant:
 
     def persisted(self) -> Desired | None:
         """The desired allocation that an earlier cycle, perhaps of another process, wrote into the status."""
-        allocation = self.status.get("desiredOptimizedAlloc")
-        if not isinstance(allocation, Mapping):
-            return None
-        accelerator, replicas = allocation.get("accelerator"), allocation.get("numReplicas")
-        if not isinstance(accelerator, str) or not accelerator:
-            return None
-        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-            return None
-        return Desired(accelerator, replicas)
+        return _allocation(self.status, "desiredOptimizedAlloc")
+
+    def allocated(self) -> Desired | None:
+        """What ran in the eyes of that cycle."""
+        return _allocation(self.status, "currentAlloc")
+
+
+def _allocation(status: Mapping[str, Any], part: str) -> Desired | None:
+    allocation = status.get(part)
+    if not isinstance(allocation, Mapping):
+        return None
+    accelerator, replicas = allocation.get("accelerator"), allocation.get("numReplicas")
+    if not isinstance(accelerator, str) or not accelerator:
+        return None
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        return None
+    return Desired(accelerator, replicas)

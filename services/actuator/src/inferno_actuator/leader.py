@@ -3,7 +3,7 @@
 `transitions` counts how often the Lease changed hands: a fencing token for writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from inferno_shared.kubernetes import KubernetesClient, LeaseElector
@@ -29,6 +29,11 @@ class Leadership(Protocol):
         """Who leads, as far as known."""
         ...
 
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """What the leader, or the one before, has published with its lease."""
+        ...
+
     async def run(self) -> None:
         """Compete until cancelled, then let go."""
         ...
@@ -42,13 +47,19 @@ class SoleLeader:
 
     def __init__(self, identity: str) -> None:
         self.holder: str | None = identity
+        self.annotations: Mapping[str, str] = {}
 
     async def run(self) -> None:
         """Nothing to compete for."""
 
 
 def elected(
-    client: KubernetesClient, *, namespace: str, identity: str, on_change: Callable[[bool], None]
+    client: KubernetesClient,
+    *,
+    namespace: str,
+    identity: str,
+    on_change: Callable[[bool], None],
+    publish: Callable[[], Mapping[str, str]],
 ) -> Leadership:
-    """Compete for the actuators' Lease in `namespace`."""
-    return LeaseElector(client, namespace, LEASE_NAME, identity, on_change=on_change)
+    """Compete for the actuators' Lease in `namespace`, and publish annotations with it while leading."""
+    return LeaseElector(client, namespace, LEASE_NAME, identity, on_change=on_change, publish=publish)

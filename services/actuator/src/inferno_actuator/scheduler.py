@@ -69,13 +69,20 @@ class Scheduler:
         Raises:
             NotLeadingError: this process does not lead, or lost its leadership meanwhile.
         """
-        if not self._leadership.is_leader:
-            raise NotLeadingError(self._not_leading())
+        if leader := self.stands_by:
+            raise NotLeadingError(leader)
         answer: asyncio.Future[Cycle] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         self._reason = Trigger.INVOKE
         self._wake.set()
         return await answer
+
+    @property
+    def stands_by(self) -> str | None:
+        """Who runs the loop when this process does not; None when it does."""
+        if self._leadership.is_leader:
+            return None
+        return f"this process does not run the loop, {self._leadership.holder or 'nobody yet'} does"
 
     async def run(self) -> None:
         """Turn until cancelled; whoever still waits for a turn then is told so."""
@@ -88,11 +95,11 @@ class Scheduler:
         trigger = Trigger.START
         led = False
         while True:
-            if not self._leadership.is_leader:
+            if leader := self.stands_by:
                 if led:
                     self._stand_down()
                 led, trigger = False, Trigger.START
-                self._disappoint(self._not_leading())
+                self._disappoint(leader)
                 self._wake.clear()
                 await self._clock.wait(self._wake, _STANDBY_SECONDS)
                 continue
@@ -135,6 +142,3 @@ class Scheduler:
         for answer in waiting:
             if not answer.done():
                 answer.set_exception(NotLeadingError(why))
-
-    def _not_leading(self) -> str:
-        return f"this process does not run the loop, {self._leadership.holder or 'nobody yet'} does"

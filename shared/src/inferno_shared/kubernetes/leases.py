@@ -7,7 +7,7 @@ did not change, also on their own clock, so no two clocks are ever compared.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,12 +31,14 @@ class _Observation:
     version: str
     duration_seconds: float
     since: float
+    annotations: Mapping[str, str]
 
 
 class LeaseElector:
     """Competes for the lease `namespace/name` under `identity` while `run` runs; releases it when cancelled.
 
-    `on_change` is called with True when leadership is won and False when it is lost.
+    `on_change` is called with True when leadership is won and False when it is lost. `publish` gives the
+    annotations that the lease gets with each renewal; others, also those of an earlier holder, stay.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class LeaseElector:
         renew_seconds: float = 5,
         retry_seconds: float = 2,
         on_change: Callable[[bool], None] | None = None,
+        publish: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -64,6 +67,7 @@ class LeaseElector:
         self._renew_seconds = renew_seconds
         self._retry_seconds = retry_seconds
         self._on_change = on_change
+        self._publish = publish
         self._clock = clock
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -87,6 +91,11 @@ class LeaseElector:
     def holder(self) -> str | None:
         """Who holds the lease, as last read."""
         return (self._seen.holder or None) if self._seen else None
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Annotations of the lease, as last read."""
+        return self._seen.annotations if self._seen else {}
 
     @property
     def problem(self) -> str | None:
@@ -159,8 +168,8 @@ class LeaseElector:
         return self._clock() >= seen.since + seen.duration_seconds
 
     def _observe(self, lease: JsonObject) -> None:
-        spec = lease.get("spec") or {}
-        version = str((lease.get("metadata") or {}).get("resourceVersion") or "")
+        spec, metadata = lease.get("spec") or {}, lease.get("metadata") or {}
+        version = str(metadata.get("resourceVersion") or "")
         if self._seen is not None and self._seen.version == version:
             return
         self._seen = _Observation(
@@ -168,6 +177,7 @@ class LeaseElector:
             version=version,
             duration_seconds=float(spec.get("leaseDurationSeconds") or self._duration_seconds),
             since=self._clock(),
+            annotations=dict(metadata.get("annotations") or {}),
         )
 
     def _renewed(self, lease: JsonObject, *, taken_over: bool) -> JsonObject:
@@ -179,7 +189,10 @@ class LeaseElector:
         spec["holderIdentity"] = self._identity
         spec["leaseDurationSeconds"] = self._duration_seconds
         spec["renewTime"] = now
-        return {**lease, "spec": spec}
+        metadata: dict[str, Any] = dict(lease["metadata"])
+        if published := self._publish():
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), **published}
+        return {**lease, "metadata": metadata, "spec": spec}
 
     async def _release(self) -> None:
         """Give the lease up so that a standby need not wait; bounded, and a failure only costs that wait."""

@@ -56,6 +56,22 @@ async def test_the_first_one_creates_the_lease_and_leads(memory: MemoryApi) -> N
     }
 
 
+async def test_what_the_holder_publishes_can_be_read_by_all_and_outlives_its_term(memory: MemoryApi) -> None:
+    said: dict[str, str] = {}
+    a = LeaseElector(memory.client(), "ns", "actuator", "a", clock=Clock(), publish=lambda: said)
+    clock = Clock()
+    b = elector(memory, clock, "b")
+    await a.step()
+    memory.objects[PATH]["metadata"]["annotations"] = {"theirs": "stays"}
+    said["plan"] = "1"
+    await a.step()
+    await b.step()
+    assert (b.is_leader, b.annotations) == (False, {"theirs": "stays", "plan": "1"})
+    clock.now += 15
+    await b.step()
+    assert (b.is_leader, b.annotations) == (True, {"theirs": "stays", "plan": "1"})
+
+
 async def test_a_renewal_moves_only_the_renew_time(memory: MemoryApi) -> None:
     clock = Clock()
     a = elector(memory, clock, "a")
