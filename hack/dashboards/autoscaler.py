@@ -7,6 +7,14 @@ _NO_ERROR = "while nothing fails"
 _SERVICES = "inferno-autoscaler.*"
 _NO_TLS = "for a service that is served without TLS"
 
+
+def _median_and_95th(histogram: str) -> tuple[Query, ...]:
+    return (
+        Query(of.quantile(0.5, histogram), "median"),
+        Query(of.quantile(0.95, histogram), "95th percentile"),
+    )
+
+
 _LOOP = Row(
     "Loop",
     (
@@ -22,7 +30,7 @@ _LOOP = Row(
             tells="Cycles per minute by outcome.",
             queries=(
                 Query(
-                    "60 * sum by (outcome) (rate(inferno_loop_duration_seconds_count[$__rate_interval]))",
+                    of.per_minute("inferno_loop_duration_seconds_count", "outcome"),
                     "{{outcome}}",
                 ),
             ),
@@ -31,10 +39,7 @@ _LOOP = Row(
         Panel(
             title="Duration of a cycle",
             tells="From the question for a snapshot to the last status that is written.",
-            queries=(
-                Query(of.quantile(0.5, "inferno_loop_duration_seconds"), "median"),
-                Query(of.quantile(0.95, "inferno_loop_duration_seconds"), "95th percentile"),
-            ),
+            queries=_median_and_95th("inferno_loop_duration_seconds"),
             unit="s",
             width=6,
         ),
@@ -81,7 +86,7 @@ _ERRORS = Row(
             tells="Per minute. The last desired replicas stay meanwhile.",
             queries=(
                 Query(
-                    "60 * sum by (stage, reason) (rate(inferno_stage_errors_total[$__rate_interval]))",
+                    of.per_minute("inferno_stage_errors_total", "stage, reason"),
                     "{{stage}}: {{reason}}",
                     _NO_ERROR,
                 ),
@@ -113,11 +118,7 @@ _ERRORS = Row(
         Panel(
             title="Status writes",
             tells="Per minute by result; fenced are those of an earlier leader.",
-            queries=(
-                Query(
-                    "60 * sum by (result) (rate(inferno_status_writes_total[$__rate_interval]))", "{{result}}"
-                ),
-            ),
+            queries=(Query(of.per_minute("inferno_status_writes_total", "result"), "{{result}}"),),
             width=6,
         ),
     ),
@@ -137,7 +138,7 @@ _SOLVER = Row(
             tells="Per minute, by how good they are proven to be and whether the independent check agrees.",
             queries=(
                 Query(
-                    "60 * sum by (status, verified) (rate(inferno_optimizer_plans_total[$__rate_interval]))",
+                    of.per_minute("inferno_optimizer_plans_total", "status, verified"),
                     "{{status}}, verified {{verified}}",
                 ),
             ),
@@ -153,12 +154,34 @@ _SOLVER = Row(
         Panel(
             title="Time for a plan",
             tells="From snapshot to plan in the optimizer.",
-            queries=(
-                Query(of.quantile(0.5, "inferno_optimizer_plan_seconds"), "median"),
-                Query(of.quantile(0.95, "inferno_optimizer_plan_seconds"), "95th percentile"),
-            ),
+            queries=_median_and_95th("inferno_optimizer_plan_seconds"),
             unit="s",
             width=6,
+        ),
+    ),
+)
+_WORKERS = Row(
+    "The optimizer's workers",
+    (
+        Panel(
+            title="Workers",
+            tells="Processes that solve, of all optimizers. All busy for long: requests wait for their turn.",
+            queries=(
+                Query("sum(inferno_optimizer_workers)", "running"),
+                Query("sum(inferno_optimizer_workers_busy)", "busy"),
+            ),
+        ),
+        Panel(
+            title="Deaths of workers",
+            tells="In a quarter of an hour. Each failed one request; most often memory was short.",
+            queries=(Query(of.WORKER_DEATHS, "deaths"),),
+        ),
+        Panel(
+            title="Processor of workers",
+            tells="Cores that requests keep busy, beside the servers' own below.",
+            queries=(
+                Query("sum(rate(inferno_optimizer_worker_cpu_seconds_total[$__rate_interval]))", "cores"),
+            ),
         ),
     ),
 )
@@ -167,7 +190,7 @@ _PROCESSES = Row(
     (
         Panel(
             title="Memory",
-            tells="Resident, by pod or address.",
+            tells="Resident, by pod or address; the optimizer's workers come on top, some 100 MiB each.",
             queries=(
                 Query(
                     f'max by (job, instance) (process_resident_memory_bytes{{job=~"{_SERVICES}"}})',
@@ -206,5 +229,5 @@ AUTOSCALER = Page(
     title="Inferno / Autoscaler",
     uid="inferno-autoscaler",
     tells="The loop, the age of its data, its errors and its solver.",
-    rows=(_LOOP, _AGE, _ERRORS, _SOLVER, _PROCESSES),
+    rows=(_LOOP, _AGE, _ERRORS, _SOLVER, _WORKERS, _PROCESSES),
 )

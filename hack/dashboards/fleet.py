@@ -4,6 +4,7 @@ from dashboards import expressions as of
 from dashboards.page import Kind, Page, Panel, Query, Row
 
 _CENTS = "suffix: cents/h"
+_NAME = "{{exported_namespace}}/{{variant_name}}"
 _ENOUGH = "while everything is served"
 
 _PROMISE = Row(
@@ -11,8 +12,9 @@ _PROMISE = Row(
     (
         Panel(
             title="SLO attainment",
-            tells="Share of variants whose mean latencies were within their targets, over the time shown. "
-            "Variants that serve nothing do not count.",
+            tells="Share of variants that kept their promise over the time shown: the 95th percentile of the "
+            "time to first token (its mean where this data source lacks the servers' histogram) and the "
+            "mean inter-token latency within their targets. Variants that serve nothing do not count.",
             queries=(Query(f"avg(avg_over_time(({of.SLO_MET})[$__range:1m]))", "attained"),),
             unit="percentunit",
             kind=Kind.FIGURE,
@@ -32,10 +34,12 @@ _PROMISE = Row(
         ),
         Panel(
             title="Latency over target, by variant",
-            tells="Mean latency divided by its target; above 1 the promise is broken.",
+            tells="Latency divided by its target; above 1 the promise is broken. The percentile is that of "
+            "the variant's model in its namespace.",
             queries=(
-                Query(of.ITL_RATIO, "ITL {{exported_namespace}}/{{variant_name}}"),
-                Query(of.TTFT_RATIO, "TTFT {{exported_namespace}}/{{variant_name}}"),
+                Query(of.TTFT_QUANTILE_RATIO, f"TTFT, 95th percentile {_NAME}"),
+                Query(of.TTFT_RATIO, f"TTFT, mean {_NAME}"),
+                Query(of.ITL_RATIO, f"ITL, mean {_NAME}"),
             ),
             unit="percentunit",
             width=10,

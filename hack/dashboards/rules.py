@@ -10,8 +10,8 @@ _OFF = 'type="Actuated", reason!="AdviseOnly"'
 RECORDING: tuple[Rule, ...] = (
     Rule("inferno:variant:itl_target_ratio", of.ITL_RATIO),
     Rule("inferno:variant:ttft_target_ratio", of.TTFT_RATIO),
-    Rule("inferno:variant:slo_met", of.SLO_MET),
-    Rule("inferno:fleet:slo_met_ratio", f"avg({of.SLO_MET})"),
+    Rule("inferno:variant:means_met", of.MEANS_MET),
+    Rule("inferno:fleet:means_met_ratio", f"avg({of.MEANS_MET})"),
     Rule("inferno:class:unserved_requests_per_second", of.UNSERVED),
     Rule("inferno:fleet:cost_cents_per_hour", of.COST),
 )
@@ -59,7 +59,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         name="InfernoSloMissed",
-        expr=f"({of.SLO_MET}) == 0 unless ({of.AT_MAXIMUM}) unless ({of.SCARCE})",
+        expr=f"({of.MEANS_MET}) == 0 unless ({of.AT_MAXIMUM}) unless ({of.SCARCE})",
         lasting="10m",
         severity=WARNING,
         summary=f"{_VARIANT} misses its latency targets",
@@ -97,6 +97,14 @@ ALERTS: tuple[Alert, ...] = (
         severity=WARNING,
         summary="{{ $value | humanizePercentage }} of the plans are not proven optimal",
         description="The solver runs out of time. Plans are checked all the same, but may cost too much.",
+    ),
+    Alert(
+        name="InfernoWorkersDying",
+        expr=f"{of.WORKER_DEATHS} > 2",
+        lasting="5m",
+        severity=WARNING,
+        summary="{{ $value | printf `%.0f` }} of the optimizer's workers died within 15 minutes",
+        description="Each failed one request. Most often the container's memory does not suffice.",
     ),
     Alert(
         name="InfernoCertificateExpiring",

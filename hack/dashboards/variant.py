@@ -3,6 +3,7 @@
 from dashboards import expressions as of
 from dashboards.page import Choice, Kind, Page, Panel, Query, Row
 
+_P95 = "observed, 95th percentile"
 _IT = '{exported_namespace="$namespace", variant_name="$variant"}'
 _MODEL = (
     '* on (model_name) max by (model_name) (inferno_variant_info{exported_namespace="$namespace", '
@@ -17,6 +18,13 @@ def _its(metric: str, legend: str, absent: str | None = None) -> Query:
 def _servers(expr: str) -> str:
     """An expression by model, for the variant's model alone."""
     return f"({expr}) {_MODEL}"
+
+
+def _p95(histogram: str) -> str:
+    """What 95 of 100 observations of the variant's model are below."""
+    return _servers(
+        of.quantile(of.PROMISED_SHARE, histogram, by="model_name", where='{namespace="$namespace"}')
+    )
 
 
 _LOAD = Row(
@@ -61,33 +69,26 @@ _LATENCY = Row(
     (
         Panel(
             title="Inter-token latency",
-            tells="Predicted by the plan, measured by the servers (mean), promised.",
+            tells="Predicted and measured means, the servers' 95th percentile, and the promise, which is "
+            "about the mean. Between bounds of the histogram (10 and 25 ms) a percentile is a guess.",
             queries=(
-                _its("predicted_itl_seconds", "predicted"),
-                _its("observed_itl_seconds", "observed"),
-                _its("target_itl_seconds", "target"),
+                _its("predicted_itl_seconds", "predicted, mean"),
+                _its("observed_itl_seconds", "observed, mean"),
+                Query(" or ".join(_p95(histogram) for histogram in of.ITL_HISTOGRAMS), _P95),
+                _its("target_itl_seconds", "target of the mean"),
             ),
             unit="s",
             width=12,
         ),
         Panel(
             title="Time to first token",
-            tells="Predicted and measured means, the servers' 95th percentile, and the promise.",
+            tells="Predicted and measured means, the servers' 95th percentile, and the promise, which is "
+            "about the 95th percentile.",
             queries=(
-                _its("predicted_ttft_seconds", "predicted"),
-                _its("observed_ttft_seconds", "observed"),
-                Query(
-                    _servers(
-                        of.quantile(
-                            0.95,
-                            "vllm:time_to_first_token_seconds",
-                            by="model_name",
-                            where='{namespace="$namespace"}',
-                        )
-                    ),
-                    "observed, 95th percentile",
-                ),
-                _its("target_ttft_seconds", "target"),
+                _its("predicted_ttft_seconds", "predicted, mean"),
+                _its("observed_ttft_seconds", "observed, mean"),
+                Query(_p95(of.TTFT_HISTOGRAM), _P95),
+                _its("target_ttft_seconds", "target of the 95th percentile"),
             ),
             unit="s",
             width=12,
@@ -117,7 +118,7 @@ _WHY = Row(
             tells="Cycles per minute in which a guard rail changed the plan.",
             queries=(
                 Query(
-                    f"60 * sum by (rail) (rate(inferno_guard_rail_total{_IT}[$__rate_interval]))",
+                    of.per_minute(f"inferno_guard_rail_total{_IT}", "rail"),
                     "{{rail}}",
                     "until a guard rail acts",
                 ),

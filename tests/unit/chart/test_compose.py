@@ -10,7 +10,7 @@ import yaml
 
 import compose.certificates
 from chart.paths import ROOT
-from compose.install import ACCOUNTS
+from compose.install import ACCOUNTS, SYSTEM
 from controlplane.core import CONTROLLERS
 
 FILE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -32,6 +32,14 @@ def test_nothing_outside_of_the_checkout_is_mounted_and_nothing_that_matters_is_
             assert source == "state" or (ROOT / source).exists(), mount
             assert source == "state" or mount.endswith(":ro"), mount
     assert list(FILE["volumes"]) == ["state"]
+
+
+def test_prometheus_reads_the_charts_rules_and_gives_every_target_a_namespace() -> None:
+    mounts = dict(mount.split(":")[:2] for mount in SERVICES["prometheus"]["volumes"])
+    settings = yaml.safe_load((ROOT / "hack/compose/prometheus.yml").read_text())
+    assert settings["rule_files"] == [f"{mounts['./charts/inferno-autoscaler/rules']}/*.yaml"]
+    fixed = [it for job in settings["scrape_configs"] for it in job.get("static_configs", [])]
+    assert [it["labels"] for it in fixed] == [{"namespace": SYSTEM}] * 2
 
 
 def test_everything_is_in_one_network_whose_ports_are_for_this_machine_only() -> None:
