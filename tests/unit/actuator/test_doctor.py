@@ -13,7 +13,8 @@ from builders import SEED_NAME, SEED_NAMESPACE, a_load, a_node, a_snapshot, a_va
 from devcluster.apiserver import RunningApi, running_api
 from inferno_actuator import cli
 from inferno_actuator.doctor import Finding, Level, examine
-from inferno_actuator.doctor.installation import check_config_map, check_definition, check_monitors
+from inferno_actuator.doctor.installation import check_config_map, check_definition
+from inferno_actuator.doctor.monitors import check_monitors
 from inferno_actuator.doctor.prometheus import check_prometheus
 from inferno_actuator.doctor.rights import RIGHTS, judge_rights
 from inferno_actuator.doctor.variants import Facts, check_variant
@@ -189,6 +190,37 @@ def test_a_service_monitor_must_select_the_metrics_service_in_its_namespace_at_a
     assert "wants port https" in found.words
 
 
+def test_two_monitors_of_the_metrics_service_are_one_too_many() -> None:
+    (monitor,) = documents("samples/inferno-servicemon-ocp.yaml")
+    labels = {"app.kubernetes.io/name": "inferno-autoscaler", "control-plane": "controller-manager"}
+    service = {
+        "metadata": {"namespace": NAMESPACE, "labels": labels},
+        "spec": {"ports": [{"name": "https", "port": 8443}], "selector": labels},
+    }
+
+    def another(**selector: object) -> dict[str, Any]:
+        spec = {"selector": selector, "endpoints": [{"port": "https"}]}
+        return {"metadata": {"namespace": NAMESPACE, "name": "ours"}, "spec": spec}
+
+    name = "control-plane"
+    second = another(matchExpressions=[{"key": name, "operator": "In", "values": ["controller-manager"]}])
+    found = check_monitors([monitor, second], service)
+    assert found.level is Level.WARNING
+    assert found.fix == (
+        "kubectl delete servicemonitor inferno-autoscaler-controller-manager-metrics-monitor "
+        "-n openshift-user-workload-monitoring, or another of them"
+    )
+    assert "its series may be there 2 times, and an HPA sums them" in found.words
+    assert check_monitors([monitor], service, [another(matchLabels=labels)]).level is Level.WARNING
+    assert check_monitors([], service, [another(matchLabels=labels)]).level is Level.OK
+    for expression in (
+        {"key": name, "operator": "DoesNotExist"},
+        {"key": name, "operator": "NotIn", "values": ["controller-manager"]},
+        {"key": "unheard-of", "operator": "Exists"},
+    ):
+        assert check_monitors([monitor, another(matchExpressions=[expression])], service).level is Level.OK
+
+
 PROMETHEUS = {"PROMETHEUS_BASE_URL": "https://thanos.test"}
 
 
@@ -322,7 +354,36 @@ async def test_rights_of_an_option_are_asked_for_where_it_is_in_use(cluster: Run
         patch = {"metadata": {"annotations": annotations}}
         await kubernetes.merge_patch(VARIANT_AUTOSCALINGS, patch, SEED_NAME, SEED_NAMESPACE)
         after = await rights()
+        sets = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SEED_NAME}
+        await kubernetes.merge_patch(
+            VARIANT_AUTOSCALINGS, {"spec": {"scaleTargetRef": sets}}, SEED_NAME, SEED_NAMESPACE
+        )
+        refused = {"match": {"path_regex": "selfsubjectaccessreviews"}, "status": 500}
+        async with httpx.AsyncClient(base_url=cluster.url) as http:
+            (await http.post("/devcluster/faults", json=refused)).raise_for_status()
+        found = [f async for f in examine(kubernetes, answers, answers, ActuatorSettings())]
     assert (before, after) == ("all 16 rights are granted", "all 18 rights are granted")
+    (line,) = (str(f) for f in found if "patch statefulsets/scale (apps)" in f.words)
+    assert line.startswith(
+        "failure  RBAC: no right to patch statefulsets/scale (apps), needed for mode direct"
+    )
+    assert line.endswith("fix: kubectl apply -f config/rbac/direct")
+
+
+async def test_a_kind_that_cannot_be_scaled_directly_is_named(cluster: RunningApi) -> None:
+    async with KubernetesClient.connect(kubeconfig=str(cluster.kubeconfig)) as kubernetes:
+        await install(kubernetes)
+        target = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "name": "x"}
+        annotations = {"inferno.llmd.ai/actuation": "direct"}
+        patch = {"metadata": {"annotations": annotations}, "spec": {"scaleTargetRef": target}}
+        await kubernetes.merge_patch(VARIANT_AUTOSCALINGS, patch, SEED_NAME, SEED_NAMESPACE)
+        answers = service(lambda _: answer(a_snapshot()))
+        found = [f async for f in examine(kubernetes, answers, answers, ActuatorSettings())]
+    (line,) = (str(f) for f in found if f.subject == "Scale of LeaderWorkerSet")
+    assert (
+        "the cluster serves no API leaderworkerset.x-k8s.io/v1: install the CustomResourceDefinition" in line
+    )
+    assert line.endswith(f"fix: kubectl edit va {SEED_NAME} -n {SEED_NAMESPACE}")
 
 
 def test_without_a_cluster_the_command_says_what_to_set(

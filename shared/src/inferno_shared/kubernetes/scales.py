@@ -36,18 +36,22 @@ class ScaleClient:
         Raises NotFoundError when the workload or its kind does not exist, KubernetesError when it cannot be
         scaled.
         """
-        resource = await self._resource(target)
+        resource = await self.resource(target)
         return _parsed(await self._client.get(resource, target.name, namespace, subresource=SCALE))
 
     async def write(
         self, target: ScaleTargetRef, namespace: str, *, replicas: int, resource_version: str
     ) -> None:
         """Ask for so many replicas. Raises ConflictError when the object is not of that version any more."""
-        resource = await self._resource(target)
+        resource = await self.resource(target)
         patch = {"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}}
         await self._client.merge_patch(resource, patch, target.name, namespace, subresource=SCALE)
 
-    async def _resource(self, target: ScaleTargetRef) -> Resource:
+    async def resource(self, target: ScaleTargetRef) -> Resource:
+        """Return where the kind of a workload lives.
+
+        Raises NotFoundError when the cluster does not have it, KubernetesError when it cannot be scaled.
+        """
         kind = (target.api_version, target.kind)
         if kind not in self._resources:
             self._resources[kind] = await self._discovered(*kind)

@@ -1,6 +1,6 @@
 """Reads everything that the doctor looks at, changes nothing, and goes on whatever cannot be read."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -11,21 +11,19 @@ from inferno_actuator.cluster import SETTINGS_CONFIG_MAP, WATCHED_CONFIG_MAPS, k
 from inferno_actuator.doctor.findings import Finding, failure, ok, warning
 from inferno_actuator.doctor.installation import (
     CRD,
-    METRICS_SERVICE,
     check_config_map,
     check_definition,
-    check_monitors,
     check_service,
 )
+from inferno_actuator.doctor.monitors import METRICS_SERVICE, check_monitors
 from inferno_actuator.doctor.prometheus import check_prometheus, not_asked
-from inferno_actuator.doctor.rights import ACCESS_REVIEWS, RIGHTS, Option, Right, judge_rights
+from inferno_actuator.doctor.rights import ACCESS_REVIEWS, Right, judge_rights
+from inferno_actuator.doctor.scaling import rights_in_use
 from inferno_actuator.doctor.variants import Facts, check_variant
 from inferno_actuator.known import KnownVariant
 from inferno_actuator.metric_names import DESIRED, VARIANT
-from inferno_actuator.modes import Mode
 from inferno_actuator.settings import ActuatorSettings
 from inferno_actuator.stages import StageError
-from inferno_actuator.ties import Tie
 from inferno_shared.contracts import Snapshot
 from inferno_shared.errors import (
     InfernoError,
@@ -48,6 +46,7 @@ from inferno_shared.kubernetes.autoscalers import HorizontalPodAutoscaler, parse
 from inferno_shared.service import request_with_retry
 
 SERVICE_MONITORS: Final = Resource("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
+POD_MONITORS: Final = Resource("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
 T = TypeVar("T")
 
 _AS_ADMINISTRATOR: Final = "run the doctor with an administrator's kubeconfig"
@@ -71,13 +70,13 @@ async def examine(
     variants = await _list(kubernetes, VARIANT_AUTOSCALINGS, _known, watched) or []
     definition = await _get(kubernetes, CUSTOM_RESOURCE_DEFINITIONS, CRD)
     yield _unreadable(f"CRD {CRD}", definition) or check_definition(_object(definition))
-    for finding in judge_rights(await _rights(kubernetes, settings, _options(variants))):
+    rights, unscalable = await rights_in_use(kubernetes, variants)
+    for finding in (*judge_rights(await _granted(kubernetes, settings, rights)), *unscalable):
         yield finding
     configured = await _config_maps(kubernetes, namespace)
     for finding in _configured(configured, namespace):
         yield finding
-    service = _object(await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace))
-    yield check_monitors(await _list(kubernetes, SERVICE_MONITORS, lambda raw: raw), service)
+    yield await _monitors(kubernetes, namespace)
     for finding in check_service("optimizer", await _silence(optimizer), settings.optimizer_url):
         yield finding
     snapshot = await _snapshot(collector)
@@ -109,6 +108,20 @@ def _configured(configured: ConfigMaps | KubernetesError, namespace: str) -> Ite
         return
     for name in WATCHED_CONFIG_MAPS:
         yield from check_config_map(name, namespace, configured.get(name))
+
+
+async def _monitors(kubernetes: KubernetesClient, namespace: str) -> Finding:
+    service = await _get(kubernetes, SERVICES, METRICS_SERVICE, namespace)
+    try:
+        monitors: Sequence[dict[str, Any]] | None = (await kubernetes.list(SERVICE_MONITORS)).items
+    except NotFoundError:
+        monitors = None
+    except KubernetesError as error:
+        return warning(SERVICE_MONITORS.kind, f"cannot be read: {error}", _AS_ADMINISTRATOR)
+    if unreadable := _unreadable(f"Service {METRICS_SERVICE}", service):
+        return unreadable
+    pod_monitors = await _list(kubernetes, POD_MONITORS, lambda raw: raw)
+    return check_monitors(monitors, _object(service), pod_monitors or ())
 
 
 def _is_scraped(snapshot: Snapshot) -> bool:
@@ -151,16 +164,6 @@ def _autoscaler(raw: dict[str, Any]) -> HorizontalPodAutoscaler | None:
         return None
 
 
-def _options(variants: Sequence[KnownVariant]) -> set[Option]:
-    """The options that some variant uses."""
-    used = set()
-    if any(known.mode is Mode.DIRECT for known in variants):
-        used.add(Option.DIRECT)
-    if any(known.tie is not Tie.NONE for known in variants):
-        used.add(Option.OWNER)
-    return used
-
-
 async def _get(
     kubernetes: KubernetesClient, resource: Resource, name: str, namespace: str | None = None
 ) -> dict[str, Any] | KubernetesError:
@@ -195,11 +198,11 @@ async def _list(
     return [parse(raw) for listing in listings for raw in listing.items]
 
 
-async def _rights(
-    kubernetes: KubernetesClient, settings: ActuatorSettings, options: Collection[Option]
+async def _granted(
+    kubernetes: KubernetesClient, settings: ActuatorSettings, rights: Iterable[Right]
 ) -> Mapping[Right, bool]:
     allowed = {}
-    for right in (it for it in RIGHTS if it.option is None or it.option in options):
+    for right in rights:
         where = (settings.namespace,) if right.local else settings.watch_namespaces or ("",)
         allowed[right] = all([await _has(kubernetes, right, namespace) for namespace in where])
     return allowed

@@ -1,6 +1,6 @@
 """Checks of what is installed once per cluster. Pure: what was read comes in, findings go out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from inferno_actuator.doctor.findings import Finding, failure, ok, warning
@@ -8,7 +8,6 @@ from inferno_actuator.durations import parse_interval_seconds, parse_window_seco
 from inferno_actuator.rails import parse_share, parse_step
 
 CRD: Final = "variantautoscalings.llmd.ai"
-METRICS_SERVICE: Final = "inferno-autoscaler-controller-manager-metrics-service"
 _APPLY_CRD: Final = "kubectl apply -f config/crd/llmd.ai_variantautoscalings.yaml"
 _PARSERS: Final = {
     "GLOBAL_OPT_INTERVAL": parse_interval_seconds,
@@ -52,52 +51,6 @@ def check_config_map(name: str, namespace: str, data: Mapping[str, str] | None) 
             fix = f"kubectl edit configmap {name} -n {namespace}"
             findings.append(failure(subject, f"{key}: {error}", fix))
     return findings or [ok(subject, f"{len(data)} keys")]
-
-
-def check_monitors(
-    monitors: Sequence[Mapping[str, Any]] | None, service: Mapping[str, Any] | None
-) -> Finding:
-    """Whether a ServiceMonitor selects the actuator's metrics Service, and a port that it has.
-
-    Args:
-        monitors: every ServiceMonitor; None without a Prometheus operator.
-        service: the metrics Service; None when there is none.
-    """
-    subject = "ServiceMonitor"
-    if monitors is None:
-        return warning(subject, "no Prometheus operator here", "scrape :8443/metrics by other means")
-    if service is None:
-        return warning(subject, f"no Service {METRICS_SERVICE}", "make deploy IMG=...")
-    selecting = [monitor for monitor in monitors if _selects(monitor, service["metadata"])]
-    if not selecting:
-        fix = "kubectl apply -f config/samples/inferno-servicemon-ocp.yaml"
-        return failure(subject, f"none selects Service {METRICS_SERVICE}: the HPA sees no metric", fix)
-    ports = {str(port.get("name")) for port in (service.get("spec") or {}).get("ports") or ()}
-    usable = [monitor for monitor in selecting if ports & _ports(monitor)]
-    if not usable:
-        namespace, name = (selecting[0]["metadata"].get(key) for key in ("namespace", "name"))
-        wanted = ", ".join(sorted(_ports(selecting[0]))) or "none"
-        words = f"{name} wants port {wanted}, Service {METRICS_SERVICE} has {', '.join(sorted(ports))}"
-        return failure(subject, words, f"kubectl edit servicemonitor {name} -n {namespace}")
-    names = ", ".join(sorted(str(monitor["metadata"].get("name")) for monitor in usable))
-    return ok(subject, f"{names} selects Service {METRICS_SERVICE}")
-
-
-def _selects(monitor: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
-    """Whether its labels and its namespaces are those of the Service; an empty selector is too much."""
-    spec = monitor.get("spec") or {}
-    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-    labels = metadata.get("labels") or {}
-    if not wanted or any(labels.get(name) != value for name, value in wanted.items()):
-        return False
-    where = spec.get("namespaceSelector") or {}
-    named = where.get("matchNames") or [(monitor.get("metadata") or {}).get("namespace")]
-    return bool(where.get("any")) or metadata.get("namespace") in named
-
-
-def _ports(monitor: Mapping[str, Any]) -> set[str]:
-    endpoints = (monitor.get("spec") or {}).get("endpoints") or ()
-    return {str(endpoint.get("port")) for endpoint in endpoints if endpoint.get("port")}
 
 
 def check_service(name: str, problem: str | None, url: str) -> Iterator[Finding]:

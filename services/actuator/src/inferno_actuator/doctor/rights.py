@@ -1,6 +1,6 @@
 """The rights that the actuator's account needs, asked of the API server by SelfSubjectAccessReview."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -8,6 +8,7 @@ from typing import Any, Final
 from inferno_actuator.doctor.findings import Finding, failure, ok, warning
 from inferno_actuator.leader import LEASE_NAME
 from inferno_shared.kubernetes import Resource
+from inferno_shared.kubernetes.scales import SCALE
 
 ACCESS_REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
@@ -94,22 +95,24 @@ RIGHTS: Final = (
         Right(verb, "coordination.k8s.io", "leases", "leader election", local=True, name=LEASE_NAME)
         for verb in ("get", "update")
     ),
-    *(
-        Right(verb, "apps", "deployments", "mode direct", subresource="scale", option=Option.DIRECT)
-        for verb in ("get", "patch")
-    ),
     Right("patch", "llmd.ai", "variantautoscalings", "owner references", needed=False, option=Option.OWNER),
     Right("get", "", "namespaces", "owner references", needed=False, option=Option.OWNER),
-    Right(
-        "get",
-        "apps",
-        "deployments",
-        "owner references",
-        subresource="scale",
-        needed=False,
-        option=Option.OWNER,
-    ),
 )
+
+
+def rights_to_scale(target: Resource, option: Option) -> Iterator[Right]:
+    """What an option needs to do to the scale of a kind of target."""
+    direct = option is Option.DIRECT
+    for verb in ("get", "patch") if direct else ("get",):
+        yield Right(
+            verb,
+            target.group,
+            target.plural,
+            "mode direct" if direct else "owner references",
+            subresource=SCALE,
+            needed=direct,
+            option=option,
+        )
 
 
 def judge_rights(allowed: Mapping[Right, bool]) -> list[Finding]:
