@@ -1,4 +1,4 @@
-"""Which rights the variants make necessary: by the options in use, and by their targets' kinds (discovery)."""
+"""Which rights the variants make necessary: by options in use, and by their targets' kinds (discovery)."""
 
 from collections.abc import Iterator, Sequence
 
