@@ -55,17 +55,6 @@
 {{- if and .Values.authorization.enabled .Values.authorization.clientCertificates -}}true{{- end -}}
 {{- end -}}
 
-{{- define "inferno.actuatorReplicas" -}}
-{{- $replicas := .Values.actuator.replicas -}}
-{{- if kindIs "invalid" $replicas -}}{{ ternary 1 2 .Values.externalMetrics.enabled }}
-{{- else -}}
-{{- if and .Values.externalMetrics.enabled (gt (int $replicas) 1) -}}
-{{- fail "externalMetrics.enabled goes with actuator.replicas: 1 (or unset): a standby has no values, and the API server asks any replica. Use Prometheus and an adapter with more replicas" -}}
-{{- end -}}
-{{ int $replicas }}
-{{- end -}}
-{{- end -}}
-
 {{- define "inferno.prometheusUrl" -}}
 {{- if .Values.prometheus.url -}}{{ .Values.prometheus.url }}
 {{- else if include "inferno.openshift" . -}}https://thanos-querier.openshift-monitoring.svc.cluster.local:9091

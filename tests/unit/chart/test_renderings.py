@@ -187,8 +187,8 @@ def test_two_actuators_compete_for_a_lease_that_goes_with_the_release() -> None:
     assert "spec" not in one("openshift", "Lease", MANAGER)
 
 
-def test_external_metrics_are_for_the_aggregator_and_served_by_one_actuator() -> None:
-    assert one("external-metrics", "Deployment", MANAGER)["spec"]["replicas"] == 1
+def test_external_metrics_are_for_the_aggregator_and_served_by_standbys_too() -> None:
+    assert one("external-metrics", "Deployment", MANAGER)["spec"]["replicas"] == 2
     env = environment("external-metrics", "actuator")
     assert env["INFERNO_EXTERNAL_METRICS_AUTHORIZATION"] == "aggregator"
     service = one("external-metrics", "APIService", "v1beta1.external.metrics.k8s.io")["spec"]
