@@ -113,19 +113,21 @@ sbom: $(VENV)/release/.installed ## Bills of materials (CycloneDX) of the three 
 	@mkdir -p dist/sbom
 	@for service in $(SERVICES); do PYTHONWARNINGS=ignore $(VENV)/release/bin/cyclonedx-py requirements requirements/$$service.txt \
 		--pyproject services/$$service/pyproject.toml --output-reproducible --of JSON \
-		-o dist/sbom/$$service.cdx.json && echo "dist/sbom/$$service.cdx.json" || exit 1; done
+		-o dist/sbom/$$service.cdx.json || exit 1; done
+	@PYTHONPATH=hack $(BIN)/python -m release.sbom $(foreach it,$(SERVICES),dist/sbom/$(it).cdx.json=requirements/$(it).txt)
 
 licenses: $(STAMP) $(VENV)/release/.installed ## Are all licences of what the images contain allowed?
 	@mkdir -p dist
 	@$(VENV)/release/bin/pip-licenses --python=$(BIN)/python --from=mixed --format=json --output-file=dist/licenses.json \
 		--packages $$(sed -n 's/^\([a-z0-9._-]*\)==.*/\1/p' $(SERVICES:%=requirements/%.txt) | sort -u) >/dev/null
-	@PYTHONPATH=hack $(BIN)/python -m release.licenses dist/licenses.json
+	@PYTHONPATH=hack $(BIN)/python -m release.licenses dist/licenses.json $(SERVICES:%=requirements/%.txt)
 
 audit: $(STAMP) $(VENV)/release/.installed ## Known vulnerabilities (exit 1), or that they cannot be asked for here (3)
 	@PYTHONPATH=hack $(BIN)/python -m release.audit $(VENV)/release/bin/pip-audit $(SERVICES:%=requirements/%.txt)
 
-release-check: $(STAMP) licenses sbom alerts-test docs ## Before a release: versions, licences, docs, tests of the built wheels, images
+release-check: $(STAMP) licenses sbom alerts-test docs ## Before a release: versions, licences, flaws, docs, tests of the wheels, images
 	@PYTHONPATH=hack $(BIN)/python -m release.versions
+	@PYTHONPATH=hack $(BIN)/python -m release.audit $(VENV)/release/bin/pip-audit $(SERVICES:%=requirements/%.txt) || test $$? = 3
 	@PYTHONPATH=hack $(BIN)/python -m release.wheels $(ARGS)
 	@if docker info >/dev/null 2>&1; then $(MAKE) images; else echo "No docker here: images were not built"; fi
 

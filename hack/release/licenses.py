@@ -1,13 +1,17 @@
 """Are the licences of everything that the images contain on the list of those that we may ship?
 
-python -m release.licenses LICENSES.json    (what `pip-licenses --format=json --from=mixed` wrote)
+    python -m release.licenses LICENSES.json requirements/collector.txt ...
+
+The first is what `pip-licenses --format=json --from=mixed` wrote; what the others pin must be in it.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from release.locked import locked_names, normal
 
 ALLOWED = frozenset(
     {
@@ -53,6 +57,13 @@ def refused(packages: Iterable[Mapping[str, str]]) -> list[str]:
     ]
 
 
+def unseen(packages: Iterable[Mapping[str, str]], requirements: Iterable[str]) -> list[str]:
+    """What the requirements files pin for this platform and nobody looked at."""
+    seen = {normal(it["Name"]) for it in packages}
+    pinned: set[str] = set().union(*(locked_names(text) for text in requirements))
+    return sorted(pinned - seen)
+
+
 def _allowed(expression: str) -> bool:
     parts = re.split(r"\s*;\s*|\s+AND\s+", expression)
     return all(any(_name(choice) in ALLOWED for choice in re.split(r"\s+OR\s+", part)) for part in parts)
@@ -63,14 +74,16 @@ def _name(said: str) -> str:
     return _SAME.get(bare.lower(), bare)
 
 
-def main() -> None:
-    """Exit 1 naming every package whose licence is not allowed."""
-    packages = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    wrong = refused(packages)
-    if wrong:
+def main(arguments: Sequence[str]) -> None:
+    """Exit 1 naming every package whose licence is not allowed, or was not looked at."""
+    listed, *files = arguments
+    packages = json.loads(Path(listed).read_text(encoding="utf-8"))
+    if wrong := refused(packages):
         sys.exit("not on the list of hack/release/licenses.py:\n  " + "\n  ".join(wrong))
+    if unknown := unseen(packages, (Path(file).read_text(encoding="utf-8") for file in files)):
+        sys.exit(f"not installed, so their licences are unknown: {', '.join(unknown)}")
     print(f"{len(packages)} packages, all under a licence that may be shipped")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

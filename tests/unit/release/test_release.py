@@ -1,12 +1,16 @@
 """What is looked at before a release."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from inferno_shared import __version__
-from release.audit import CLEAN, FOUND, UNREACHABLE, verdict
-from release.licenses import refused
+from release.audit import CLEAN, FOUND, UNREACHABLE, Verdict, verdict
+from release.audit import main as audit
+from release.licenses import refused, unseen
+from release.sbom import completed, missing
 from release.versions import ROOT, disagreements
 from release.wheels import hashed
 
@@ -41,18 +45,74 @@ def test_licences_are_read_as_expressions(expression: str, *, allowed: bool) -> 
     assert refused([package]) == ([] if allowed else [f"some 1: {expression}"])
 
 
+def test_a_locked_package_whose_licence_nobody_saw_is_named() -> None:
+    locked = "some_one==1 \\\n    --hash=sha256:0\nother[extra]==2 ; sys_platform == 'linux' \\\n"
+    elsewhere = "colorama==0.4.6 ; sys_platform == 'win32' \\\n"
+    assert unseen([{"Name": "Some.One"}], [locked, elsewhere]) == ["other"]
+
+
+def test_a_bill_of_materials_has_the_version_and_all_that_is_locked() -> None:
+    bill = {"metadata": {"component": {"name": "inferno-optimizer"}}, "components": [{"name": "numpy"}]}
+    assert completed(bill, "1.2.3")["metadata"]["component"] == {
+        "name": "inferno-optimizer",
+        "version": "1.2.3",
+    }
+    assert missing(bill, "numpy==2\n") == []
+    assert missing(bill, "numpy==2\nscipy==1 ; sys_platform == 'win32'\n") == ["scipy"]
+
+
+CHECKED = {"name": "a", "version": "1", "vulns": []}
+FLAWED = {"name": "b", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
+SKIPPED = {"name": "c", "skip_reason": "not found on PyPI"}
+
+
 @pytest.mark.parametrize(
-    ("returncode", "said", "expected"),
+    ("packages", "status", "said"),
     [
-        (0, "No known vulnerabilities found", CLEAN),
-        (1, "Found 1 known vulnerability in 1 package", FOUND),
-        (1, "pip_audit._service.interface.ServiceError: 404 Client Error", UNREACHABLE),
-        (1, "requests.exceptions.ConnectionError: Max retries exceeded", UNREACHABLE),
-        (1, "something else went wrong", FOUND),
+        ([CHECKED], CLEAN, "nothing known of 1 packages"),
+        ([CHECKED, FLAWED], FOUND, "\n  b 2: CVE-1 (fixed in 3)"),
+        ([FLAWED, SKIPPED], FOUND, "\n  b 2: CVE-1 (fixed in 3)"),
+        ([CHECKED, SKIPPED], UNREACHABLE, "1 of 2 packages skipped: not found on PyPI"),
+        ([], UNREACHABLE, "0 of 0 packages skipped: no package was asked about"),
     ],
 )
-def test_an_unreachable_database_is_not_a_clean_bill(returncode: int, said: str, expected: int) -> None:
-    assert verdict(returncode, said) == expected
+def test_what_an_audit_found(packages: list[object], status: int, said: str) -> None:
+    """Skipped packages are not clean, although pip-audit exits with 0 then."""
+    assert verdict(json.dumps({"dependencies": packages}), "") == Verdict(status, said)
+
+
+def test_an_unreachable_database_is_not_a_clean_bill() -> None:
+    assert verdict("", "Traceback\nConnectionError: Max retries exceeded") == Verdict(
+        UNREACHABLE, "ConnectionError: Max retries exceeded"
+    )
+
+
+PIP_AUDIT = """#!{python}
+import json, sys
+database = next(word.split("=")[1] for word in sys.argv if word.startswith("--vulnerability-service="))
+pinned = open(sys.argv[-1]).read().split("==")
+flaws = [{{"id": "CVE-1", "fix_versions": []}}] if pinned[0] in {known}.get(database, []) else []
+print(json.dumps({{"dependencies": [{{"name": pinned[0], "version": pinned[1].strip(), "vulns": flaws}}]}}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("known", "status"),
+    [
+        ({}, UNREACHABLE),
+        ({"osv": ["pyyaml"]}, CLEAN),
+        ({"pypi": ["pyyaml", "mine"]}, FOUND),
+        ({"pypi": ["mine"]}, UNREACHABLE),
+    ],
+)
+def test_a_database_that_knows_no_old_flaw_is_none(
+    tmp_path: Path, known: dict[str, list[str]], status: int
+) -> None:
+    program, locked = tmp_path / "pip-audit", tmp_path / "requirements.txt"
+    program.write_text(PIP_AUDIT.format(python=sys.executable, known=known))
+    program.chmod(0o755)
+    locked.write_text("mine==1\n")
+    assert audit([str(program), str(locked)]) == status
 
 
 def test_wheels_are_pinned_by_their_hash(tmp_path: Path) -> None:
