@@ -3,6 +3,7 @@
 import pytest
 
 from inferno_optimizer.allocation import (
+    Assignment,
     Demand,
     Problem,
     Rationing,
@@ -86,6 +87,23 @@ def test_delayed_best_effort_serves_in_full_whom_it_can_before_anybody_in_part(r
 def test_minimums_come_before_anybody_is_served() -> None:
     problem = Problem(three_demands(minimum=1), pools(G=4), Rationing.PRIORITY)
     assert replicas(problem) == {"premium": 2, "big": 1, "small": 1}
+
+
+def test_minimums_are_kept_though_the_more_important_must_leave_the_cheaper_device() -> None:
+    demands = (
+        a_demand("free-to-move", 30, a_candidate("G"), a_candidate("H", cost=15.0), minimum=1),
+        a_demand("bound", 30, a_candidate("G"), priority=10, minimum=1),
+    )
+    solution = solve(Problem(demands, pools(G=1, H=1), Rationing.PRIORITY))
+    assert solution.assignments == {
+        ("ns", "free-to-move"): Assignment("H", 1),
+        ("ns", "bound"): Assignment("G", 1),
+    }
+    assert all(stage.status == "optimal" for stage in solution.stages)
+    assert [(s.objective, s.value) for s in solution.stages if "minimum" in s.objective] == [
+        ("replicas below minimum, priority 1", 0),
+        ("replicas below minimum, priority 10", 0),
+    ]
 
 
 def test_minimums_that_do_not_fit_are_kept_by_importance() -> None:

@@ -21,9 +21,16 @@ from inferno_optimizer.allocation.problem import (
 )
 
 
-def construct(problem: Problem) -> Assignments:
-    """Assignments for every variant, within all limits. Floors are placed without asking for room."""
+def construct(problem: Problem, minimums: Assignments | None = None) -> Assignments:
+    """Assignments for every variant, within all limits. Floors are placed without asking for room.
+
+    `minimums` are assignments to begin with, which fit; without them the minimums of some may find no room
+    although all could be kept.
+    """
     ledger = _Ledger(problem)
+    if minimums is not None:
+        for variant in problem.variants():
+            ledger.begin(variant, minimums[variant.key])
     for variant in problem.variants():
         ledger.raise_to(variant, variant.floor, forced=True)
     for variant in problem.variants():
@@ -81,6 +88,12 @@ class _Ledger:
         added = missing if forced else self.room(candidate, missing)
         if added:
             self.put(variant, candidate, self.replicas(variant) + added)
+
+    def begin(self, variant: Variant, assignment: Assignment) -> None:
+        """Give a variant what it has in a plan that fits."""
+        candidate = variant.candidate(assignment.accelerator)
+        if candidate is not None and assignment.replicas:
+            self.put(variant, candidate, assignment.replicas)
 
     def put(self, variant: Variant, candidate: Candidate, replicas: int) -> None:
         """Replace what a variant has."""

@@ -250,10 +250,11 @@ class Minimizer:
 
 
 def _branch(part: OpenPart, hint: Floats | None, effort: Effort, nodes: int | None) -> Branched:
-    """So many nodes; without a limit some without cuts, then with cuts."""
+    """So many nodes; without a limit some without cuts, then with cuts, which also find a first solution."""
     found = branch(part, effort.left_seconds, effort.interrupter, hint, nodes or NODES_WITHOUT_CUTS)
-    if nodes is not None or found.proven or effort.left_seconds <= 0:
+    enough = found.proven or (nodes is not None and found.values is not None)
+    if enough or effort.left_seconds <= 0:
         return found
     known = hint if found.values is None else found.values
-    final = branch(part, effort.left_seconds, effort.interrupter, known, cuts=True)
+    final = branch(part, effort.left_seconds, effort.interrupter, known, nodes, cuts=True)
     return final if final.value <= found.value else replace(found, bound=max(found.bound, final.bound))

@@ -42,7 +42,14 @@ from inferno_optimizer.allocation.construct import construct, keeps_minimums
 from inferno_optimizer.allocation.lexicographic import DEFAULT_CORE, Core, Effort
 from inferno_optimizer.allocation.limits import inexact_devices, slots_suffice_for
 from inferno_optimizer.allocation.model import Shape
-from inferno_optimizer.allocation.objectives import Assignments, Places, places_of, value_of
+from inferno_optimizer.allocation.objectives import (
+    Assignments,
+    Kind,
+    Objective,
+    Places,
+    places_of,
+    value_of,
+)
 from inferno_optimizer.allocation.placing import placement_of
 from inferno_optimizer.allocation.problem import Assignment, Key, Problem, Rationing, Solution, Stage
 from inferno_optimizer.allocation.saturation import (
@@ -185,19 +192,39 @@ def _by_program(part: Problem, places: Places, effort: Effort, *, flow: bool = T
         if outcome is not None:
             return outcome
     start = construct(part)
+    steps: list[Step] = [*rationing_steps(part), *choosing_steps()]
+    if not keeps_minimums(part, start):
+        steps = [*minimum_steps(part), *steps]
+        start = _keeping_minimums(part, places, effort, flow=flow) or start
     soft_minimum = not keeps_minimums(part, start)
-    steps: list[Step] = [*minimum_steps(part)] if soft_minimum else []
-    steps += [*rationing_steps(part), *choosing_steps()]
     return Lexicographic(part, Shape(soft_minimum=soft_minimum, flow=flow), places, effort, start).run(steps)
+
+
+def _keeping_minimums(part: Problem, places: Places, effort: Effort, *, flow: bool) -> Assignments | None:
+    """Where to start from so that all minimums are kept; None if they cannot be, or not in time.
+
+    A program that may miss minimums is larger and slower by far; this one serves nothing but them.
+    """
+    if effort.left_seconds <= 0:
+        return None
+    idle = replace(part, demands=tuple(replace(demand, rate_rpm=0.0) for demand in part.demands))
+    outcome = _in_full(idle, [Objective(Kind.COST)], places, effort.part(FULL_SHARE_OF_TIME), flow=flow)
+    return None if outcome is None else construct(part, outcome.assignments)
 
 
 def _serving_all(part: Problem, places: Places, effort: Effort, *, flow: bool) -> Outcome | None:
     """The best plan that serves everybody in full; None if there is none, or none was found in time."""
+    outcome = _in_full(part, choosing_steps(), places, effort, flow=flow)
+    return None if outcome is None else replace(outcome, stages=(*_served_stages(part), *outcome.stages))
+
+
+def _in_full(
+    part: Problem, steps: Iterable[Step], places: Places, effort: Effort, *, flow: bool
+) -> Outcome | None:
     try:
-        outcome = Lexicographic(part, Shape(partial=False, flow=flow), places, effort).run(choosing_steps())
+        return Lexicographic(part, Shape(partial=False, flow=flow), places, effort).run(steps)
     except (InfeasibleError, NoSolutionInTimeError):
         return None
-    return Outcome(outcome.assignments, (*_served_stages(part), *outcome.stages))
 
 
 def _served_stages(part: Problem) -> tuple[Stage, ...]:
