@@ -17,7 +17,7 @@ HELM := $(or $(wildcard bin/helm),helm)
 .PHONY: help install demo test e2e e2e-keda tools lint format bench schemas lock images chart deploy undeploy dashboards alerts-test docs docs-reference release-check sbom licenses audit clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '  %-24s%s\n' \
 		'make demo DEMO=short' 'the demo in under 3 minutes' \
 		'make demo KEEP=1' 'leave it running, to be used with kubectl, curl and loadgen' \
@@ -102,7 +102,7 @@ alerts-test: $(STAMP) ## Every alert fires when it should, and only then (promto
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-docs-reference: $(STAMP) ## Write docs/reference and docs/pictures from the code
+docs-reference: $(STAMP) ## Write reference, pictures and worked examples of docs/ from the code
 	@PYTHONPATH=hack $(BIN)/python -m reference
 
 docs: docs-reference $(VENV)/docs/.installed ## Build the documentation into site/, strictly
@@ -122,7 +122,7 @@ licenses: $(STAMP) $(VENV)/release/.installed ## Are all licences of what the im
 		--packages $$(sed -n 's/^\([a-z0-9._-]*\)==.*/\1/p' $(SERVICES:%=requirements/%.txt) | sort -u) >/dev/null
 	@PYTHONPATH=hack $(BIN)/python -m release.licenses dist/licenses.json $(SERVICES:%=requirements/%.txt)
 
-audit: $(STAMP) $(VENV)/release/.installed ## Known vulnerabilities (exit 1), or that they cannot be asked for here (3)
+audit: $(STAMP) $(VENV)/release/.installed ## Known vulnerabilities; fails as well where no database can be asked
 	@PYTHONPATH=hack $(BIN)/python -m release.audit $(VENV)/release/bin/pip-audit $(SERVICES:%=requirements/%.txt)
 
 release-check: $(STAMP) licenses sbom alerts-test docs ## Before a release: versions, licences, flaws, docs, tests of the wheels, images
