@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -45,15 +46,22 @@ def main() -> int:
 
 def checks() -> Iterator[tuple[str, subprocess.CompletedProcess[str]]]:
     """For each version and case: its name and what kubeconform says."""
-    operators = [pair for module, paths in OPERATORS.items() for pair in _custom(module, paths)]
     for version in KUBERNETES:
-        openapi = json.loads(_read(f"k8s.io/kubernetes@{version}", "api/openapi-spec/swagger.json"))
-        with tempfile.TemporaryDirectory(prefix="chart-schemas-") as place:
-            for name, schema in [*kubernetes_schemas(openapi), *operators]:
-                Path(place, name).write_text(json.dumps(schema))
+        with schemas_of(version) as folder:
             for case in CASES:
                 text = template(case, kubernetes=version.removeprefix("v"))
-                yield f"{version} {case.name}", conform(text, Path(place))
+                yield f"{version} {case.name}", conform(text, folder)
+
+
+@contextmanager
+def schemas_of(version: str) -> Iterator[Path]:
+    """A folder with the schemas of a Kubernetes version and of the operators' kinds."""
+    openapi = json.loads(_read(f"k8s.io/kubernetes@{version}", "api/openapi-spec/swagger.json"))
+    operators = [pair for module, paths in OPERATORS.items() for pair in _custom(module, paths)]
+    with tempfile.TemporaryDirectory(prefix="chart-schemas-") as place:
+        for name, schema in [*kubernetes_schemas(openapi), *operators]:
+            Path(place, name).write_text(json.dumps(schema))
+        yield Path(place)
 
 
 def conform(text: str, schemas: Path) -> subprocess.CompletedProcess[str]:

@@ -35,6 +35,11 @@ def per_minute(counter: str, by: str) -> str:
     return f"60 * sum by ({by}) (rate({counter}[$__rate_interval]))"
 
 
+def in_the_last_hour(counter: str, by: str) -> str:
+    """How often in an hour, with the first time: `increase` does not see how a series comes into being."""
+    return f"sum by ({by}) (clamp_min({counter} - ({counter} offset 1h or 0 * {counter}), 0))"
+
+
 _TTFT_TARGET = of_variant("inferno_target_ttft_seconds")
 ITL_RATIO = f"{of_variant('inferno_observed_itl_seconds')} / {of_variant('inferno_target_itl_seconds')}"
 TTFT_RATIO = f"{of_variant('inferno_observed_ttft_seconds')} / {_TTFT_TARGET}"

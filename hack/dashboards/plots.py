@@ -52,7 +52,7 @@ def _shelves(page: Page) -> list[list[Panel]]:
 
 
 def _draw_panel(axes: Axes, panel: Panel, answers: Sequence[Answer]) -> None:
-    axes.set_title(f"{panel.title} [{panel.unit}]", fontsize=11)
+    axes.set_title(f"{panel.title} [{panel.unit.removeprefix('suffix: ')}]", fontsize=11)
     axes.tick_params(labelsize=9)
     lines = [(_named(answer.query.legend, line.labels), line) for answer in answers for line in answer.lines]
     if not lines:
@@ -65,7 +65,7 @@ def _draw_panel(axes: Axes, panel: Panel, answers: Sequence[Answer]) -> None:
     end = max(at for _, line in lines for at, _ in line.points)
     for name, line in lines:
         minutes, values = zip(*((at / 60 - end / 60, value) for at, value in line.points), strict=True)
-        axes.plot(minutes, values, label=name[:70])
+        axes.plot(minutes, values, label=name[:90])
     if panel.minimum is not None:
         top = axes.get_ylim()[1]
         axes.set_ylim(bottom=panel.minimum - top / 50, top=top * 1.05)  # a line at the minimum stays visible

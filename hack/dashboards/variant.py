@@ -74,7 +74,10 @@ _LATENCY = Row(
             queries=(
                 _its("predicted_itl_seconds", "predicted, mean"),
                 _its("observed_itl_seconds", "observed, mean"),
-                Query(" or ".join(_p95(histogram) for histogram in of.ITL_HISTOGRAMS), _P95),
+                Query(
+                    " or ".join(_p95(histogram) for histogram in of.ITL_HISTOGRAMS),
+                    f"{_P95} by its histogram",
+                ),
                 _its("target_itl_seconds", "target of the mean"),
             ),
             unit="s",
@@ -129,7 +132,7 @@ _WHY = Row(
             tells="Per hour, by direction and reason. Much of both directions is flapping.",
             queries=(
                 Query(
-                    f"sum by (direction, reason) (increase(inferno_replica_scaling_total{_IT}[1h]))",
+                    of.in_the_last_hour(f"inferno_replica_scaling_total{_IT}", "direction, reason"),
                     "{{direction}}: {{reason}}",
                     "until the desired replicas change",
                 ),
