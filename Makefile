@@ -129,7 +129,8 @@ release-check: $(STAMP) licenses sbom alerts-test docs ## Before a release: vers
 	@PYTHONPATH=hack $(BIN)/python -m release.versions
 	@PYTHONPATH=hack $(BIN)/python -m release.audit $(VENV)/release/bin/pip-audit $(SERVICES:%=requirements/%.txt) || test $$? = 3
 	@PYTHONPATH=hack $(BIN)/python -m release.wheels $(ARGS)
-	@if docker info >/dev/null 2>&1; then $(MAKE) images; else echo "No docker here: images were not built"; fi
+	@if docker info >/dev/null 2>&1; then $(MAKE) images && PYTHONPATH=hack $(BIN)/python -m release.images $(REPOSITORY) $(TAG); \
+		else echo "No docker here: images were neither built nor tried"; fi
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) site .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -22,10 +22,7 @@ def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:  # noqa: 
             raise ValueError(f"{page.file.src_uri}: {found[2]} leads nowhere")
         if target.is_relative_to(ROOT / "docs"):
             return found[0]
-        return (
-            f"{found[1]} (`{target.relative_to(ROOT)}`)"
-            if found[1].strip("`") != found[2]
-            else f"`{found[2]}`"
-        )
+        path = str(target.relative_to(ROOT))
+        return f"`{path}`" if found[1].strip("`") in {found[2], path} else f"{found[1]} (`{path}`)"
 
     return _LINK.sub(replaced, markdown)
