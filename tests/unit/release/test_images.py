@@ -21,10 +21,10 @@ esac
 @pytest.mark.parametrize(
     ("label", "broken", "outcome", "complaints"),
     [
-        ("1.2.3", "none", "served", []),
-        ("1.2.4", "none", "served", ["its label says version 1.2.4"] * 3),
+        ("1.2.3", "nobody", "served", []),
+        ("1.2.4", "nobody", "served", ["its label says version 1.2.4"] * 3),
         ("1.2.3", "controller", "served", ["--help prints no usage"]),
-        ("1.2.3", "none", "held", ["not the plan that the checkout makes of docs/examples/seed.json"]),
+        ("1.2.3", "nobody", "held", ["not the plan that the checkout makes of docs/examples/seed.json"]),
     ],
 )
 def test_what_is_wrong_with_an_image_is_said(
