@@ -5,7 +5,7 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from vllm_emulator.load.client import Target
 from vllm_emulator.load.outcome import Slo
@@ -13,6 +13,8 @@ from vllm_emulator.load.plan import Mode, Stage, arrivals, parse_stages
 from vllm_emulator.load.run import Run, run
 
 Number = TypeVar("Number", int, float)
+Add = Callable[..., argparse.Action]
+DEFAULT: Final = "(default %(default)s)"
 
 EPILOG = """\
 examples:
@@ -66,67 +68,42 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = flags.add_argument
-    add("--model", default="Qwen/Qwen3-0.6B", help="model to ask (default %(default)s)")
-    add(
-        "--rate",
-        type=stages,
-        default="[[180, 50]]",
-        help="stages of [seconds, requests/min] (default %(default)s)",
-    )
-    add(
-        "--url",
-        type=url,
-        default="http://localhost:8000/v1",
-        help="base address of the API (default %(default)s)",
-    )
-    add("--content", type=at_least(int, 1), default=150, help="words in a prompt (default %(default)s)")
-    add("--mode", type=Mode, choices=list(Mode), default=Mode.POISSON, help="arrivals (default %(default)s)")
-    add("--seed", type=int, help="makes the arrivals repeatable")
-    add("--max-tokens", type=at_least(int, 1), help="length of an answer (default: the server decides)")
-    add(
-        "--endpoint",
-        choices=["chat", "completions"],
-        default="chat",
-        help="API to call (default %(default)s)",
-    )
-    add(
-        "--stream",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="stream answers: TTFT and ITL need it",
-    )
-    add(
-        "--slo-itl-ms",
-        type=at_least(float, 0),
-        default=24,
-        help="target between tokens (default %(default)s)",
-    )
-    add(
-        "--slo-ttft-ms",
-        type=at_least(float, 0),
-        default=500,
-        help="target to first token (default %(default)s)",
-    )
-    add(
-        "--timeout",
-        type=at_least(float, 0.001),
-        default=120,
-        help="seconds per request (default %(default)s)",
-    )
-    add(
-        "--max-concurrency",
-        type=at_least(int, 1),
-        default=512,
-        help="answers outstanding at most; a request due beyond is dropped and counted (default %(default)s)",
-    )
-    add(
-        "--report",
-        type=Path,
-        metavar="FILE",
-        help="JSON lines: one per finished request as it ends, then a summary",
-    )
+    for group in (_where, _when, _what, _limits):
+        group(flags.add_argument)
+    report = "JSON lines: one per finished request as it ends, then a summary"
+    flags.add_argument("--report", type=Path, metavar="FILE", help=report)
     return flags
+
+
+def _where(add: Add) -> None:
+    """The server."""
+    add("--model", default="Qwen/Qwen3-0.6B", help=f"model to ask {DEFAULT}")
+    add("--url", type=url, default="http://localhost:8000/v1", help=f"base address of the API {DEFAULT}")
+    add("--endpoint", choices=["chat", "completions"], default="chat", help=f"API to call {DEFAULT}")
+
+
+def _when(add: Add) -> None:
+    """The arrivals."""
+    add("--rate", type=stages, default="[[180, 50]]", help=f"stages of [seconds, requests/min] {DEFAULT}")
+    add("--mode", type=Mode, choices=list(Mode), default=Mode.POISSON, help=f"arrivals {DEFAULT}")
+    add("--seed", type=int, help="makes the arrivals repeatable")
+
+
+def _what(add: Add) -> None:
+    """A request and its answer."""
+    add("--content", type=at_least(int, 1), default=150, help=f"words in a prompt {DEFAULT}")
+    add("--max-tokens", type=at_least(int, 1), help="length of an answer (default: the server decides)")
+    streams = "stream answers: TTFT and ITL need it"
+    add("--stream", action=argparse.BooleanOptionalAction, default=True, help=streams)
+
+
+def _limits(add: Add) -> None:
+    """Targets, and where patience ends."""
+    add("--slo-itl-ms", type=at_least(float, 0), default=24, help=f"target between tokens {DEFAULT}")
+    add("--slo-ttft-ms", type=at_least(float, 0), default=500, help=f"target to first token {DEFAULT}")
+    add("--timeout", type=at_least(float, 0.001), default=120, help=f"seconds per request {DEFAULT}")
+    most = f"answers outstanding at most; a request due beyond is dropped and counted {DEFAULT}"
+    add("--max-concurrency", type=at_least(int, 1), default=512, help=most)
 
 
 def parse_run(arguments: Sequence[str]) -> tuple[Run, Path | None]:
