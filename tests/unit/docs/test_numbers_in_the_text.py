@@ -18,6 +18,8 @@ from inferno_optimizer.whatif import what_if
 from inferno_shared.contracts import OptimizeRequest
 from reference.worked import ROOT, example, shared_demand
 from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools
+from unit.optimizer.allocation.test_exhaustive import SEEDS
+from unit.optimizer.test_determinism import SHUFFLES
 
 
 def words(page: str) -> str:
@@ -67,6 +69,11 @@ def test_limits_in_the_text_are_those_of_the_code() -> None:
     assert "A quarter of the time limit" in OPTIMIZER
     assert RELATIVE_TOLERANCE == 1e-6
     assert "at most 10⁻⁶ of it is not" in OPTIMIZER
+
+
+def test_what_the_tests_are_said_to_compare_they_compare() -> None:
+    assert f"{SEEDS} random worlds for each policy" in OPTIMIZER
+    assert f"{SHUFFLES:,} orders of the input" in OPTIMIZER
 
 
 TAKES_TWO = (
