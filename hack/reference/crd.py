@@ -11,14 +11,15 @@ from reference.markdown import code, table
 
 Schema = Mapping[str, Any]
 _BOUNDS = {
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "pattern": "matches `{}`",
+    "minimum": ("at least {}", ""),
+    "maximum": ("at most {}", ""),
+    "minLength": ("at least {} character", "s"),
+    "maxLength": ("at most {} character", "s"),
+    "minItems": ("at least {} item", "s"),
+    "maxItems": ("at most {} item", "s"),
+    "pattern": ("matches `{}`", ""),
 }
+"""In words, and what the plural ends with."""
 
 
 def page(path: Path) -> str:
@@ -76,7 +77,11 @@ def _type(field: Schema) -> str:
 
 
 def _meaning(field: Schema) -> str:
-    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
+    bounds = [
+        text.format(field[key]) + ("" if field[key] == 1 else ending)
+        for key, (text, ending) in _BOUNDS.items()
+        if key in field
+    ]
     if "enum" in field:
         bounds.append("one of " + ", ".join(code(value) for value in field["enum"]))
     parts = [field.get("description", "").rstrip("."), "; ".join(bounds)]
