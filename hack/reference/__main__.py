@@ -1,11 +1,13 @@
-"""`python -m reference`: write docs/reference, docs/pictures and the worked examples of docs/optimizer.md."""
+"""`python -m reference`: write docs/reference, docs/pictures, and the tables that other pages have from the code."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from inferno_actuator.app import create_actuator_app
+from inferno_actuator.reference import TABLES as ACTUATOR_TABLES
 from inferno_actuator.settings import ActuatorSettings
 from inferno_collector.app import create_collector_app
+from inferno_collector.reference import TABLES as COLLECTOR_TABLES
 from inferno_collector.settings import CollectorSettings
 from inferno_optimizer.app import create_optimizer_app
 from inferno_optimizer.settings import OptimizerSettings
@@ -15,7 +17,12 @@ from reference import crd, http_api, pictures, tables, worked
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/reference"
 PICTURES = ROOT / "docs/pictures"
-WORKED = ROOT / "docs/optimizer.md"
+FILLED = {
+    ROOT / "docs/optimizer.md": worked.TABLES,
+    ROOT / "docs/operations.md": {**ACTUATOR_TABLES, **COLLECTOR_TABLES},
+}
+"""Pages with marks, and the tables between them."""
+
 CRD = ROOT / "config/crd/llmd.ai_variantautoscalings.yaml"
 NOTE = "<!-- Made from the code by `make docs-reference`. -->\n\n"
 
@@ -35,7 +42,7 @@ def files() -> Mapping[Path, str]:
     return {
         **{FOLDER / f"{name}.md": f"{NOTE}{text}\n" for name, text in pages.items()},
         **{PICTURES / f"{name}.svg": text for name, text in drawn.items()},
-        WORKED: filled(WORKED.read_text(encoding="utf-8"), worked.TABLES),
+        **{path: filled(path.read_text(encoding="utf-8"), tables) for path, tables in FILLED.items()},
     }
 
 
