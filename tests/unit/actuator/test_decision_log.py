@@ -117,6 +117,15 @@ async def replayed(path: Path, replicas: int, variant: str | None = None) -> lis
     return [it async for it in replay(read_log(path), optimizer(replicas), variant=variant)]
 
 
+async def test_a_file_without_what_is_asked_for_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(ReplayError, match="no decision in it"):
+        await replayed(tmp_path / "empty", 3)
+    await turns(logging_to(tmp_path / "log"))
+    with pytest.raises(ReplayError, match=rf"no decision about v1 in it .* about {SEED_NAMESPACE}/"):
+        await replayed(tmp_path / "log", 3, "v1")
+
+
 async def test_a_replay_shows_where_another_optimizer_decides_otherwise(tmp_path: Path) -> None:
     await turns(logging_to(tmp_path / "log", variants=2), 2)
     same = await replayed(tmp_path / "log", 3)

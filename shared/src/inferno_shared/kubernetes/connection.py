@@ -55,7 +55,10 @@ async def _load_file(path: str, configuration: Configuration, token_refresh_seco
             config_file=path, client_configuration=configuration, persist_config=False
         )
     except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"kubeconfig {path} is not usable: {error}") from error
+        why = "it is no such document" if isinstance(error, TypeError) else error
+        raise ConfigurationError(
+            f"kubeconfig {path} is not usable: {why}; compare what `kubectl config view` says of it"
+        ) from error
     hook: Any = refreshing(loader.load_and_set, time.monotonic, token_refresh_seconds)
     configuration.refresh_api_key_hook = hook
 

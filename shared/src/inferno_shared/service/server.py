@@ -36,8 +36,8 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
     """
     gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
     configure_logging(settings.log_level)
-    for exposed in settings.exposure():
-        log.warning(exposed)
+    for warning in (*settings.misspelt(os.environ), *settings.exposure()):
+        log.warning(warning)
     config = _config_or_exit(app, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         # The server raises the signal again once it has shut down: this is what it then meets.

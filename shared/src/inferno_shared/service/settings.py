@@ -1,7 +1,8 @@
 """Settings from the environment (prefix INFERNO_), checked at start, with every error shown at once."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -16,6 +17,8 @@ EXIT_USAGE = 2
 LogLevel = Literal["debug", "info", "warning", "error"]
 Authorization = Literal["none", "kubernetes", "certificate"]
 ANY_NAME = "*"
+_NEARLY = 0.9
+"""How alike two names are of which one is the other misspelt; no two settings are so alike."""
 FILES = ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
 
 
@@ -116,6 +119,16 @@ class ServiceSettings(BaseSettings):
                     f"callers' names, or to {ANY_NAME} for every certificate of the authorities"
                 )
         return self
+
+    def misspelt(self, environment: Iterable[str]) -> Iterator[str]:
+        """Yield what is wrong with variables that are nearly ours; the environment may be that of several."""
+        ours = {_variable(type(self), name).removeprefix(PREFIX) for name in type(self).model_fields}
+        for variable in sorted(environment):
+            name = variable.removeprefix(PREFIX)
+            if name in ours or name == variable:
+                continue
+            for meant in get_close_matches(name, ours, n=1, cutoff=_NEARLY):
+                yield f"{variable} is no setting and has no effect: is {PREFIX}{meant} meant?"
 
     def exposure(self) -> Iterator[str]:
         """Yield what anyone on the network could do to this service, each with the remedy."""

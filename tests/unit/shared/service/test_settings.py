@@ -107,6 +107,13 @@ def test_names_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings(ServiceSettings).allowed_client_names == ("actuator", "spiffe://c/ns/collector")
 
 
+def test_a_variable_that_is_nearly_a_setting_is_named() -> None:
+    environment = ["INFERNO_LOG_LEVL", "INFERNO_LOG_LEVEL", "INFERNO_AUTOSCALER_SERVICE_PORT", "LOG_LEVL"]
+    assert list(ServiceSettings().misspelt(environment)) == [
+        "INFERNO_LOG_LEVL is no setting and has no effect: is INFERNO_LOG_LEVEL meant?"
+    ]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
 def test_an_open_service_on_loopback_exposes_nothing(host: str) -> None:
     assert list(ServiceSettings(host=host).exposure()) == []

@@ -45,8 +45,10 @@ def read_log(path: Path) -> Iterator[Line]:
     """
     try:
         texts = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReplayError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ReplayError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ReplayError(f"{path}: not a decision log: {error}") from error
     for number, text in enumerate(texts, start=1):
         try:
             yield parse_line(text)
@@ -59,19 +61,31 @@ def read_log(path: Path) -> Iterator[Line]:
 async def replay(
     lines: Iterable[Line], optimizer: Optimizer, *, variant: str | None = None
 ) -> AsyncIterator[Comparison]:
-    """Every logged decision (of one variant, if given) beside the optimizer's answer now."""
+    """Every logged decision (of one variant, if given) beside the optimizer's answer now.
+
+    Raises:
+        ReplayError: there is none.
+    """
     snapshots: dict[str, Snapshot] = {}
     snapshot_id, plan = "", None
+    met: set[str] = set()
     for line in lines:
         if isinstance(line, LoggedSnapshot):
             snapshots = {line.snapshot_id: line.snapshot}
-        if not isinstance(line, LoggedDecision) or variant not in (None, line.variant):
+        if not isinstance(line, LoggedDecision) or line.snapshot_id not in snapshots:
             continue
-        if line.snapshot_id not in snapshots:
+        met.add(line.variant)
+        if variant not in (None, line.variant):
             continue
         if plan is None or line.snapshot_id != snapshot_id:
             snapshot_id, plan = line.snapshot_id, await optimizer.optimize(snapshots[line.snapshot_id])
         yield Comparison(line, _allocation(plan, line))
+    if not met:
+        raise ReplayError("no decision in it: is it a file of INFERNO_DECISION_LOG_FILE, with its snapshots?")
+    if variant is not None and variant not in met:
+        raise ReplayError(
+            f"no decision about {variant} in it (NAMESPACE/NAME); about {', '.join(sorted(met))}"
+        )
 
 
 def table(comparisons: Sequence[Comparison]) -> str:
