@@ -1,4 +1,4 @@
-"""`python -m reference`: write docs/reference, docs/pictures, and the tables that other pages have from the code."""
+"""`python -m reference`: write docs/reference, docs/pictures, and tables of other pages, from the code."""
 
 from collections.abc import Mapping
 from pathlib import Path
