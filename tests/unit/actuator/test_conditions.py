@@ -94,11 +94,13 @@ def test_a_missing_allocation_is_a_failed_optimization() -> None:
     assert (ready.met, ready.reason) == (False, ConditionReason.OPTIMIZATION_FAILED)
 
 
-def test_a_missing_target_says_so_and_nothing_about_metrics() -> None:
+def test_with_a_missing_target_nothing_passes_for_measured_or_followed() -> None:
     found = verdicts(left_out("TargetNotFound", "no Deployment llm-d-sim/x: create it"))
     assert [(v.type, v.met, v.reason) for v in found] == [
         (ConditionType.TARGET_RESOLVED, False, ConditionReason.TARGET_NOT_FOUND),
+        (ConditionType.METRICS_AVAILABLE, False, ConditionReason.METRICS_MISSING),
         (ConditionType.OPTIMIZATION_READY, False, ConditionReason.INVALID_CONFIGURATION),
+        (ConditionType.ACTUATED, False, ConditionReason.TARGET_NOT_FOUND),
     ]
     assert found[0].message == "no Deployment llm-d-sim/x: create it"
 

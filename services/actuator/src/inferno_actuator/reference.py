@@ -118,6 +118,9 @@ CONDITIONS: Final[Mapping[Type, Mapping[Reason | Rail, Meaning]]] = {
         ),
     },
     Type.ACTUATED: {
+        Reason.TARGET_NOT_FOUND: Meaning(
+            "False", "There is nothing to scale, so nothing is exported.", "See `TargetResolved`."
+        ),
         Reason.HPA_FOLLOWS: Meaning("True", "An HPA reads the metric and will follow it.", _NOTHING),
         Reason.NO_HPA: Meaning(
             "False",

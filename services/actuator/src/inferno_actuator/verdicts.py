@@ -16,6 +16,8 @@ _METRICS_REASONS: Final = (
     ConditionReason.METRICS_MISSING,
     ConditionReason.METRICS_STALE,
 )
+_NOT_READ: Final = (Doubt.TARGET_NOT_FOUND, Doubt.INVALID_CONFIGURATION)
+"""Of these variants the collector reads no load: what was measured once must not pass for measured now."""
 _READY_REASON_OF_HELD: Final[Mapping[PlanReason | Doubt, ConditionReason]] = {
     PlanReason.UNKNOWN_LOAD: ConditionReason.METRICS_UNAVAILABLE,
     PlanReason.INFEASIBLE_SLO: ConditionReason.INFEASIBLE_SLO,
@@ -100,7 +102,7 @@ def _metrics(decision: Decision) -> Verdict | None:
             reason=ConditionReason.METRICS_FOUND,
             message=_load_words(load),
         )
-    if load is None and problem is None and decision.reason is not Doubt.INVALID_CONFIGURATION:
+    if load is None and problem is None and decision.reason not in _NOT_READ:
         return None
     return Verdict(
         ConditionType.METRICS_AVAILABLE,
@@ -187,6 +189,15 @@ def _guarded(decision: Decision) -> Verdict | None:
 
 def _actuated(decision: Decision) -> Verdict | None:
     actuation = decision.actuation
+    if actuation is None and decision.reason is Doubt.TARGET_NOT_FOUND:
+        return Verdict(
+            ConditionType.ACTUATED,
+            met=False,
+            reason=ConditionReason.TARGET_NOT_FOUND,
+            message="Nothing is desired or exported before the target is found; an HPA holds what runs",
+            routine=True,
+            quiet=True,
+        )
     if actuation is None:
         return None
     return Verdict(
