@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from enum import StrEnum
 
 import pytest
 
@@ -10,12 +11,20 @@ from bench.bench_optimize_one import EXPECTED, greedy
 from builders import a_snapshot
 from inferno_optimizer.allocation import Problem, Rationing, solve
 from inferno_optimizer.allocation.arcflow import MOST_ARCS_IN_PROGRAM
+from inferno_optimizer.allocation.objectives import Kind
 from inferno_optimizer.allocation.problem import RELATIVE_TOLERANCE, SWITCHING_SHARE
 from inferno_optimizer.explain import growth
 from inferno_optimizer.plan import make_plan
 from inferno_optimizer.queueing.models.chunked_prefill import TOKEN_BUDGET
 from inferno_optimizer.whatif import what_if
-from inferno_shared.contracts import OptimizeRequest
+from inferno_shared.contracts import (
+    ItlReading,
+    OptimizeRequest,
+    Outcome,
+    PlanReason,
+    SaturationPolicy,
+    TtftReading,
+)
 from reference.worked import ROOT, example, shared_demand
 from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools
 from unit.optimizer.allocation.test_exhaustive import SEEDS
@@ -50,6 +59,11 @@ def test_the_plans_are_explained_with_their_own_numbers() -> None:
     limits = {entry.device: entry.limit for entry in scarce.capacity}
     h100, a100 = limits["NVIDIA-H100-80GB-HBM3"], limits["NVIDIA-A100-PCIE-80GB"]
     assert f"{h100} H100 on one node, {a100} A100 on another" in OPTIMIZER
+
+
+@pytest.mark.parametrize("names", [Outcome, PlanReason, SaturationPolicy, TtftReading, ItlReading, Kind])
+def test_every_word_that_a_plan_may_say_is_explained(names: type[StrEnum]) -> None:
+    assert [name.value for name in names if name.value not in OPTIMIZER] == []
 
 
 def test_limits_in_the_text_are_those_of_the_code() -> None:
