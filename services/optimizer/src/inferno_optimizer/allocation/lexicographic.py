@@ -45,13 +45,15 @@ INFEASIBLE: Final = Minimum(None, math.inf, math.inf, proven=True, infeasible=Tr
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """When a core is solved first, and how large it is; no optimum depends on it.
+    """What is tried before the whole program; no optimum depends on it.
 
-    `above` so many free integer columns the relaxation is asked; the core then has the movable ones of least
+    `knapsacks`: small problems are solved without the program (`small`). A core of it is solved first
+    `above` so many free integer columns, for which the relaxation is asked; it has the movable ones of least
     reduced cost, `first` of them, besides those that are basic: the larger the program, the denser its good
     solutions lie around its relaxation.
     """
 
+    knapsacks: bool = True
     above: int = 30
     first: int = 20
 

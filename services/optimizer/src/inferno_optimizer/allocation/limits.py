@@ -41,20 +41,20 @@ def slots_suffice(nodes: Nodes, used: Collection[int]) -> bool:
 
 def slots_suffice_for(problem: Problem) -> bool:
     """Whether counting slots is exact for all devices."""
-    return all(slots_suffice(problem.nodes(device), used) for device, used in _uses(problem).items())
+    return all(slots_suffice(problem.nodes(device), used) for device, used in uses_of(problem).items())
 
 
 def inexact_devices(problem: Problem) -> dict[str, list[int]]:
     """Devices for which the constraint holds back what could be placed (`arcflow`), with replicas' sizes."""
     return {
         device: sorted(used)
-        for device, used in sorted(_uses(problem).items())
+        for device, used in sorted(uses_of(problem).items())
         if not slots_suffice(problem.nodes(device), used)
         and graph(problem.nodes(device), _sizes(problem.nodes(device), used)) is None
     }
 
 
-def _uses(problem: Problem) -> dict[str, set[int]]:
+def uses_of(problem: Problem) -> dict[str, set[int]]:
     """Sizes that replicas can have, by device; nothing without limits."""
     sizes: dict[str, set[int]] = defaultdict(set)
     for variant in problem.variants() if problem.capacity is not None else ():

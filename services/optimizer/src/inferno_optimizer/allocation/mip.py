@@ -65,6 +65,7 @@ from inferno_optimizer.allocation.sequence import (
     NoSolutionInTimeError,
     Outcome,
 )
+from inferno_optimizer.allocation.small import by_knapsack
 from inferno_optimizer.allocation.solver import SolverError
 
 DEFAULT_TIME_LIMIT_SECONDS: Final = 30.0
@@ -153,7 +154,7 @@ def _placed(part: Problem, places: Places, effort: Effort) -> Outcome:
     That program is smaller and leaves nothing out: if what it proves best can be placed, it is best.
     """
     if slots_suffice_for(part):
-        return _by_program(part, places, effort)
+        return by_knapsack(part, places, effort) or _by_program(part, places, effort)
     bounds: tuple[Stage, ...] = ()
     if effort.left_seconds > 0:
         slots = effort.part(SLOTS_SHARE_OF_TIME)

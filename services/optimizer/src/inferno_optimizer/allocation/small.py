@@ -1,0 +1,136 @@
+"""Small problems without the program: as a knapsack of all choices written out, exact and in milliseconds.
+
+That is possible where every demand has one variant, slots say all about the nodes and every objective is a
+sum over the demands. It is tried with everybody served in full first, then with those of all priorities but
+the last, and so on: the objectives of service before the first one that cannot be 0 are constraints, that one
+is what the relaxation is made for, and those behind it decide among equals.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from inferno_optimizer.allocation.choices import Choices
+from inferno_optimizer.allocation.knapsack import Knapsack, NotSmallError, Search
+from inferno_optimizer.allocation.lexicographic import Effort
+from inferno_optimizer.allocation.objectives import Objective, Places, value_of
+from inferno_optimizer.allocation.problem import Problem, Rationing, Stage
+from inferno_optimizer.allocation.program import Floats, Indices, Matrix, OpenPart
+from inferno_optimizer.allocation.saturation import choosing_steps, rationing_steps
+from inferno_optimizer.allocation.sequence import Outcome
+from inferno_optimizer.allocation.solver import InterruptedSolveError, relax
+
+MOST_DEMANDS: Final = 60
+MOST_CHOICES: Final = 4_000
+FIRST_GAP: Final = 1.5
+"""In slots, at the highest price."""
+
+WIDER_GAP: Final = 2.0
+BEAM: Final = 50
+WIDER_BEAM: Final = 6
+SUMS: Final = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
+"""Policies without max-min fairness."""
+
+
+def by_knapsack(problem: Problem, places: Places, effort: Effort) -> Outcome | None:
+    """The best outcome, all of it proven; None: not a small problem, or not even the minimums fit.
+
+    Counting slots has to be exact for the problem.
+
+    Raises:
+        InterruptedSolveError: the interrupter was triggered.
+    """
+    serving = [step for step in rationing_steps(problem) if isinstance(step, Objective)]
+    if effort.left_seconds <= 0 or not (effort.core.knapsacks and _is_small(problem)):
+        return None
+    objectives = [*serving, *choosing_steps()]
+    choices = Choices(problem, objectives, places)
+    for served in range(len(serving), -1, -1):
+        allowed = np.all(choices.values[:served] == 0, axis=0)
+        knapsack = choices.knapsack(allowed, served)
+        if knapsack is None:
+            continue
+        try:
+            chosen = _best(knapsack, effort)
+        except NotSmallError:
+            return None
+        if chosen is not None:
+            assignments = choices.assignments(allowed, chosen)
+            values = [(o.name, value_of(o, problem, assignments, places)) for o in objectives]
+            return Outcome(assignments, tuple(Stage(name, v, v, "optimal") for name, v in values))
+    return None
+
+
+def _is_small(problem: Problem) -> bool:
+    """Whether it is one of sums over few demands of one variant each."""
+    if problem.rationing not in SUMS or problem.capacity is None or len(problem.demands) > MOST_DEMANDS:
+        return False
+    choices = 0
+    for demand in problem.demands:
+        if len(demand.variants) > 1:
+            return False
+        [variant] = demand.variants
+        choices += sum(variant.most_replicas(c, demand.servable_rpm) for c in variant.candidates)
+    return choices <= MOST_CHOICES
+
+
+def _best(knapsack: Knapsack, effort: Effort) -> Indices | None:
+    """The option of every group in the best solution; None: there is no solution.
+
+    Which gap is needed a first search tells, which keeps few partial solutions and often proves it already.
+    """
+    prices = _prices(knapsack, effort)
+    if prices is None:
+        return None
+    search = Search(knapsack, prices)
+    gap, beam, known = FIRST_GAP * float(prices.max(initial=0.0)), BEAM, False
+    while True:
+        _go_on(effort)
+        found = search.within(gap, beam)
+        if found.excess <= gap + search.noise and found.excess + search.noise < found.left_out:
+            return found.chosen
+        if found.chosen is not None:
+            gap, known = found.excess, True
+        elif found.left_out == np.inf and gap >= search.widest:
+            return None
+        elif not known:
+            gap = max(WIDER_GAP * gap, search.next_gap(gap))
+        if found.left_out < np.inf:
+            beam *= WIDER_BEAM
+
+
+def _go_on(effort: Effort) -> None:
+    if effort.interrupter is not None and effort.interrupter.interrupted:
+        raise InterruptedSolveError
+    if effort.left_seconds <= 0:
+        raise NotSmallError
+
+
+def _prices(knapsack: Knapsack, effort: Effort) -> Floats | None:
+    """What a slot of each row is worth in the relaxation; None: that has no solution already.
+
+    Read from columns that leave slots free, as their reduced cost.
+    """
+    options, rows, groups = len(knapsack.group), len(knapsack.room), len(knapsack.starts)
+    takes = np.hstack([knapsack.takes, np.eye(rows, dtype=np.int64)])
+    row, column = np.nonzero(takes)
+    sides = np.concatenate([np.ones(groups), knapsack.room])
+    part = OpenPart(
+        columns=np.arange(options + rows),
+        lower=np.zeros(options + rows),
+        upper=np.full(options + rows, np.inf),
+        integer=np.zeros(options + rows, bool),
+        costs=np.concatenate([knapsack.values[0], np.zeros(rows)]),
+        constant=0.0,
+        matrix=Matrix(
+            np.concatenate([knapsack.group, groups + row]),
+            np.concatenate([np.arange(options), column]),
+            np.concatenate([np.ones(options), takes[row, column]]),
+        ),
+        row_lower=sides,
+        row_upper=sides,
+    )
+    relaxed = relax(part, effort.left_seconds, effort.interrupter)
+    if relaxed is True:
+        raise NotSmallError
+    return None if relaxed is False else np.maximum(0.0, relaxed.reduced[options:])
