@@ -4,6 +4,7 @@ import pytest
 
 from inferno_optimizer.allocation import (
     Assignment,
+    Core,
     Demand,
     Problem,
     Rationing,
@@ -94,11 +95,13 @@ def test_minimums_are_kept_though_the_more_important_must_leave_the_cheaper_devi
         a_demand("free-to-move", 30, a_candidate("G"), a_candidate("H", cost=15.0), minimum=1),
         a_demand("bound", 30, a_candidate("G"), priority=10, minimum=1),
     )
-    solution = solve(Problem(demands, pools(G=1, H=1), Rationing.PRIORITY))
+    problem = Problem(demands, pools(G=1, H=1), Rationing.PRIORITY)
+    solution = solve(problem, core=Core(knapsacks=False))
     assert solution.assignments == {
         ("ns", "free-to-move"): Assignment("H", 1),
         ("ns", "bound"): Assignment("G", 1),
     }
+    assert solve(problem).assignments == solution.assignments
     assert all(stage.status == "optimal" for stage in solution.stages)
     assert [(s.objective, s.value) for s in solution.stages if "minimum" in s.objective] == [
         ("replicas below minimum, priority 1", 0),
