@@ -30,8 +30,9 @@ def estimate_demand(
     pods: Sequence[PodEvidence], now: float, policy: DemandPolicy, memory: Memory
 ) -> Estimate:
     """Demand over the latest window; see the module's text for the formula."""
-    fresh = [pod for pod in pods if pod.exists and _is_fresh(pod.history, now, policy)]
-    silent = [pod for pod in pods if pod.exists and pod.expected and not _is_fresh(pod.history, now, policy)]
+    judged = [(pod, _is_fresh(pod.history, now, policy)) for pod in pods if pod.exists]
+    fresh = [pod for pod, is_fresh in judged if is_fresh]
+    silent = [pod for pod, is_fresh in judged if pod.expected and not is_fresh]
     if not fresh or len(silent) > len(fresh):
         return _unknown_for_silence(pods, fresh, silent, now)
     gone = _gone(pods, fresh, now, policy)
@@ -176,7 +177,7 @@ def _is_fresh(history: History | None, now: float, policy: DemandPolicy) -> bool
     if history is None or not len(history):
         return False
     intervals = max(len(history) - 1, 1)
-    scrape_seconds = (history.newest_at - history.times[0]) / intervals
+    scrape_seconds = (history.newest_at - history.oldest_at) / intervals
     return (
         history.newest_at >= now - max(policy.stale_after_seconds, 3 * scrape_seconds)
         and usable(history.value(Metric.COMPLETED, -1))

@@ -119,6 +119,11 @@ class History:
         return self.cells[::_WIDTH]
 
     @property
+    def oldest_at(self) -> float:
+        """Time of the oldest row."""
+        return self.cells[0]
+
+    @property
     def newest_at(self) -> float:
         """Time of the newest row."""
         return self.cells[-_WIDTH]
