@@ -7,7 +7,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -86,6 +94,13 @@ class ServiceSettings(BaseSettings):
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         15, description="After SIGTERM, time for requests under way and for the service to end its work"
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        """A variable that a manifest or compose file passes on empty, where nothing is the default."""
+        field = cls.model_fields.get(info.field_name or "")
+        return None if value == "" and field is not None and field.default is None else value
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> Self:

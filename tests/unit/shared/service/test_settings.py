@@ -107,6 +107,13 @@ def test_names_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings(ServiceSettings).allowed_client_names == ("actuator", "spiffe://c/ns/collector")
 
 
+def test_an_empty_variable_is_unset_where_nothing_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERNO_TLS_CERT_FILE", "")
+    monkeypatch.setenv("INFERNO_TOKEN_AUDIENCE", "")
+    settings = load_settings(ServiceSettings)
+    assert (settings.tls_cert_file, settings.token_audience) == (None, "")
+
+
 def test_a_variable_that_is_nearly_a_setting_is_named() -> None:
     environment = ["INFERNO_LOG_LEVL", "INFERNO_LOG_LEVEL", "INFERNO_AUTOSCALER_SERVICE_PORT", "LOG_LEVL"]
     assert list(ServiceSettings().misspelt(environment)) == [
