@@ -81,4 +81,5 @@ UNPROVEN_SHARE = (
     'sum(increase(inferno_optimizer_plans_total{status!="optimal"}[15m])) '
     "/ sum(increase(inferno_optimizer_plans_total[15m]))"
 )
-WORKER_DEATHS = "sum(increase(inferno_optimizer_worker_deaths_total[15m]))"
+# Rounded: what `increase` extrapolates makes 2.1 of two deaths.
+WORKER_DEATHS = "round(sum(increase(inferno_optimizer_worker_deaths_total[15m])))"

@@ -103,7 +103,7 @@ ALERTS: tuple[Alert, ...] = (
         expr=f"{of.WORKER_DEATHS} > 2",
         lasting="5m",
         severity=WARNING,
-        summary="{{ $value | printf `%.0f` }} of the optimizer's workers died within 15 minutes",
+        summary="{{ $value }} of the optimizer's workers died within 15 minutes",
         description="Each failed one request. Most often the container's memory does not suffice.",
     ),
     Alert(
