@@ -83,6 +83,18 @@ def test_a_search_finds_the_best_of_all_combinations_whatever_the_prices() -> No
             assert narrow.left_out <= found.excess + 1e-6 or narrow.excess == pytest.approx(found.excess)
 
 
+def test_what_may_be_wasted_of_the_room_rules_out_no_solution() -> None:
+    for seed in range(150):
+        draw = np.random.default_rng(seed)
+        knapsack = random_knapsack(draw)
+        search = Search(knapsack, draw.choice([0.0, 1.0, 2.5], 3))
+        expected = search.within(search.widest, 10_000)
+        search.limit_waste(draw.choice([0.1, 0.3], 3))
+        found = search.within(search.widest, 10_000)
+        assert (found.chosen is None) == (expected.chosen is None)
+        assert found.excess == expected.excess
+
+
 def random_knapsack(draw: np.random.Generator) -> Knapsack:
     """Four groups of up to four options on two devices, one of them with slots of two sizes; many ties."""
     group = np.repeat(np.arange(4), draw.integers(1, 5, 4))

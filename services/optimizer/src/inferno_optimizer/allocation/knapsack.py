@@ -6,8 +6,9 @@ is within a gap of that bound uses no option of more excess. Group by group part
 such options, and kept while they can still end within the gap; of those that use the same slots only the best
 can be part of an optimum. Some hundreds are left of what would be many thousands of nodes.
 
-What the groups to come add at least is known for every device by itself (`_least_on`): the slots that no
-combination of options fills are the larger part of the gap.
+What the groups to come add at least is known for every device by itself (`Measure.to_come`): the slots that
+no combination of options fills are the larger part of the gap. The same is done for the room as such, where
+it is scarce: with every option worth nothing, what a solution may waste of it at most is a gap, too.
 """
 
 import itertools
@@ -20,13 +21,17 @@ import numpy as np
 
 from inferno_optimizer.allocation.program import Floats, Indices
 
-MOST_EXTENDED: Final = 60_000
+MOST_EXTENDED: Final = 100_000
 """Partial solutions looked at, above which a problem is not small: some 15 ms."""
 
 MOST_SLOTS: Final = 4_000
 MOST_CODES: Final = 2**62
 GRAIN: Final = 1e-8
 """Relative difference up to which two sums of an objective are the same."""
+
+
+NOISE: Final = 1e-9
+"""What sums of shares of the room may be off."""
 
 
 class NotSmallError(Exception):
@@ -68,9 +73,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Partial:
-    """Partial solutions, one per column: slots used, excess so far and at least in the end, and values.
+    """Partial solutions, one per column: slots used, excess by measure, the least in the end, values.
 
-    They come from `parent` of the level before by an `option`.
+    `least` is by the first measure. They come from `parent` of the level before by an `option`.
     """
 
     used: Indices
@@ -83,7 +88,7 @@ class _Partial:
     def only(self, kept: Indices) -> "_Partial":
         return _Partial(
             self.used[:, kept],
-            self.excess[kept],
+            self.excess[:, kept],
             self.least[kept],
             self.values[:, kept],
             self.parent[kept],
@@ -91,105 +96,27 @@ class _Partial:
         )
 
 
-class Search:
-    """Looks for the best solution by its excess over the bound that `prices` give; any prices will do.
+class Measure:
+    """How far solutions of these values are above the bound that prices of the slots give, any prices."""
 
-    Raises NotSmallError when there is too much to be looked at.
-    """
-
-    def __init__(self, knapsack: Knapsack, prices: Floats) -> None:
-        if not 0 <= np.min(knapsack.room, initial=0) <= np.max(knapsack.room, initial=0) <= MOST_SLOTS:
-            raise NotSmallError
+    def __init__(self, knapsack: Knapsack, values: Floats, prices: Floats) -> None:
         self._knapsack = knapsack
         self._prices = prices
-        starts = knapsack.starts
-        reduced = knapsack.values[0] + prices @ knapsack.takes
-        least = np.minimum.reduceat(reduced, starts)
-        self._bound = float(least.sum() - prices @ knapsack.room)
-        self._excess = reduced - least[knapsack.group]
-        most = np.maximum.reduceat(np.abs(knapsack.values), starts, axis=1).sum(axis=1)
-        self._grains = (GRAIN * np.maximum(1.0, most))[:, None]
-        self._radix = _radix(knapsack.room)
-        self._extended = 0
-        self.noise = float(self._grains[0, 0])
-        self.widest = float(np.maximum.reduceat(self._excess, starts).sum() + prices @ knapsack.room)
+        reduced = values + prices @ knapsack.takes
+        least = np.minimum.reduceat(reduced, knapsack.starts)
+        self.bound = float(least.sum() - prices @ knapsack.room)
+        self.excess = reduced - least[knapsack.group]
+        most = np.maximum.reduceat(self.excess, knapsack.starts)
+        self.widest = float(most.sum() + prices @ knapsack.room)
 
-    def next_gap(self, gap: float) -> float:
-        """The least excess of an option above a gap: with less, there is no more to choose from."""
-        return float(self._excess[self._excess > gap + self.noise].min(initial=self.widest))
+    def to_come(self, groups: Sequence[Indices]) -> list[dict[int, Floats]]:
+        """By level and row: the least excess of the groups to come by the slots that are left.
 
-    def within(self, gap: float, beam: int) -> Found:
-        """The best solution within a gap, keeping `beam` partial solutions per group.
-
-        Where nothing was left out and there is none within the gap, it may find one beyond it.
+        An option's excess counts half at its own device and half at that of its group's best option, which it
+        leaves: the sum over all devices is still a bound.
         """
-        limit = gap + self.noise
-        bounds = [*self._knapsack.starts.tolist(), len(self._knapsack.group)]
-        allowed = [a + np.flatnonzero(self._excess[a:b] <= limit) for a, b in itertools.pairwise(bounds)]
-        settled = np.array([options[0] for options in allowed if len(options) == 1], np.int64)
-        groups = sorted((o for o in allowed if len(o) > 1), key=self._second, reverse=True)
         tables = {row: self._least_on(row, groups) for row in self._main_rows}
-        partial, left_out = self._begun(settled), np.inf
-        levels = []
-        for level, options in enumerate(groups, start=1):
-            to_come = {row: found[level] for row, found in tables.items()}
-            partial = self._undominated(self._extend(partial, options, to_come, limit))
-            if len(partial.least) > beam:
-                order = np.argsort(partial.least, kind="stable")
-                left_out = min(left_out, float(partial.least[order[beam]]))
-                partial = partial.only(order[:beam])
-            levels.append(partial)
-        if not len(partial.excess):
-            return Found(None, np.inf, left_out)
-        chosen = _traced(levels, int(np.lexsort(self._keys(partial))[0])) + settled.tolist()
-        options = np.array(sorted(chosen), np.int64)
-        return Found(options, float(self._knapsack.values[0, options].sum()) - self._bound, left_out)
-
-    def _second(self, options: Indices) -> float:
-        return float(np.partition(self._excess[options], 1)[1])
-
-    def _begun(self, options: Indices) -> _Partial:
-        """The only partial solution with one option each of some groups, if there is room for it."""
-        knapsack = self._knapsack
-        used = knapsack.takes[:, options].sum(axis=1, keepdims=True)
-        excess = self._excess[options].sum(keepdims=True)
-        values = knapsack.values[:, options].sum(axis=1, keepdims=True)
-        nothing = np.zeros(1, np.int64)
-        return _Partial(used, excess, excess, values, nothing, nothing).only(
-            np.flatnonzero(np.all(used <= knapsack.room[:, None], axis=0))
-        )
-
-    def _extend(
-        self, before: _Partial, options: Indices, to_come: Mapping[int, Floats], limit: float
-    ) -> _Partial:
-        """All of them with every option of one more group, as far as they may end within the limit."""
-        knapsack, rows = self._knapsack, len(self._knapsack.room)
-        self._extended += len(before.excess) * len(options)
-        if self._extended > MOST_EXTENDED:
-            raise NotSmallError
-        used = (before.used[:, :, None] + knapsack.takes[:, None, options]).reshape(rows, -1)
-        excess = (before.excess[:, None] + self._excess[options]).ravel()
-        left = knapsack.room[:, None] - used
-        kept = np.flatnonzero((excess <= limit) & np.all(left >= 0, axis=0))
-        least = excess[kept]
-        for row, table in to_come.items():
-            least += table[left[row, kept]]
-        promising = least <= limit
-        kept, least = kept[promising], least[promising]
-        parent, option = kept // len(options), options[kept % len(options)]
-        values = before.values[:, parent] + knapsack.values[:, option]
-        return _Partial(used[:, kept], excess[kept], least, values, parent, option)
-
-    def _undominated(self, partial: _Partial) -> _Partial:
-        """The best of those that use the same slots: whatever completes one completes the others."""
-        codes = self._radix @ partial.used
-        order = np.lexsort((*self._keys(partial), codes))
-        return partial.only(order[np.diff(codes[order], prepend=-1) != 0])
-
-    def _keys(self, partial: _Partial) -> Floats:
-        """Sort keys, the last one first, in which what is no difference makes none."""
-        keys: Floats = np.rint(partial.values / self._grains)
-        return keys[::-1]
+        return [{row: found[level] for row, found in tables.items()} for level in range(len(groups) + 1)]
 
     @cached_property
     def _main_rows(self) -> list[int]:
@@ -201,16 +128,11 @@ class Search:
         return list(rows.values())
 
     def _least_on(self, row: int, groups: Sequence[Indices]) -> list[Floats]:
-        """By level and slots that are left: the least excess of the groups to come as far as one device goes.
-
-        An option's excess counts half at its own device and half at that of its group's best option, which it
-        leaves: the sum over all devices is still a bound.
-        """
         knapsack, room = self._knapsack, int(self._knapsack.room[row])
         table = self._prices[row] * np.arange(room + 1)
         tables = [table]
         for options in reversed(groups):
-            excess, here = self._excess[options], knapsack.device[options] == knapsack.row_device[row]
+            excess, here = self.excess[options], knapsack.device[options] == knapsack.row_device[row]
             best_here = bool(here[excess.argmin()])
             share, away = (1.0, float(excess[~here].min(initial=np.inf)) / 2) if best_here else (0.5, 0.0)
             after, table = table, table + away
@@ -220,6 +142,124 @@ class Search:
                     np.minimum(table[taken:], after[: room + 1 - taken] + amount, out=table[taken:])
             tables.append(table)
         return tables[::-1]
+
+
+class Search:
+    """Looks for the best solution by its excess over the bound that prices give; any prices will do.
+
+    Raises NotSmallError when there is too much to be looked at.
+    """
+
+    def __init__(self, knapsack: Knapsack, prices: Floats) -> None:
+        if not 0 <= np.min(knapsack.room, initial=0) <= np.max(knapsack.room, initial=0) <= MOST_SLOTS:
+            raise NotSmallError
+        self._knapsack = knapsack
+        self._measure = Measure(knapsack, knapsack.values[0], prices)
+        self._measures = [self._measure]
+        most = np.maximum.reduceat(np.abs(knapsack.values), knapsack.starts, axis=1).sum(axis=1)
+        self._grains = (GRAIN * np.maximum(1.0, most))[:, None]
+        self._radix = _radix(knapsack.room)
+        self._extended = 0
+        self.noise = float(self._grains[0, 0])
+        self.widest = self._measure.widest
+
+    def limit_waste(self, prices: Floats) -> None:
+        """From now on use what the room is worth: as no solution takes more, none may waste more of it."""
+        self._measures.append(Measure(self._knapsack, np.zeros(len(self._knapsack.group)), prices))
+
+    def next_gap(self, gap: float) -> float:
+        """The least excess of an option above a gap: with less, there is no more to choose from."""
+        excess = self._measure.excess
+        return float(excess[excess > gap + self.noise].min(initial=self.widest))
+
+    def within(self, gap: float, beam: int) -> Found:
+        """The best solution within a gap, keeping `beam` partial solutions per group.
+
+        Where nothing was left out and there is none within the gap, it may find one beyond it.
+        """
+        self._extended = 0
+        limits = [gap + self.noise, *(NOISE - measure.bound for measure in self._measures[1:])]
+        fits = np.all([m.excess <= most for m, most in zip(self._measures, limits, strict=True)], axis=0)
+        bounds = [*self._knapsack.starts.tolist(), len(self._knapsack.group)]
+        allowed = [a + np.flatnonzero(fits[a:b]) for a, b in itertools.pairwise(bounds)]
+        if not all(len(options) for options in allowed):
+            return Found(None, np.inf, np.inf)
+        settled = np.array([options[0] for options in allowed if len(options) == 1], np.int64)
+        groups = sorted((o for o in allowed if len(o) > 1), key=self._weight, reverse=True)
+        to_come = [measure.to_come(groups) for measure in self._measures]
+        partial, left_out = self._begun(settled), np.inf
+        levels = []
+        for level, options in enumerate(groups, start=1):
+            partial = self._extend(partial, options, [tables[level] for tables in to_come], limits)
+            partial = self._undominated(partial)
+            if len(partial.least) > beam:
+                order = np.argsort(partial.least, kind="stable")
+                left_out = min(left_out, float(partial.least[order[beam]]))
+                partial = partial.only(order[:beam])
+            levels.append(partial)
+        if not len(partial.least):
+            return Found(None, np.inf, left_out)
+        chosen = _traced(levels, int(np.lexsort(self._keys(partial))[0])) + settled.tolist()
+        options = np.array(sorted(chosen), np.int64)
+        excess = float(self._knapsack.values[0, options].sum()) - self._measure.bound
+        return Found(options, excess, left_out)
+
+    def _weight(self, options: Indices) -> float:
+        """What a group's best option takes of the room: large ones come first, as small ones fill in."""
+        best = options[self._measure.excess[options].argmin()]
+        return float(np.max(self._knapsack.takes[:, best] / np.maximum(1, self._knapsack.room), initial=0.0))
+
+    def _begun(self, options: Indices) -> _Partial:
+        """The only partial solution with one option each of some groups, if there is room for it."""
+        knapsack = self._knapsack
+        used = knapsack.takes[:, options].sum(axis=1, keepdims=True)
+        excess = np.array([measure.excess[options].sum(keepdims=True) for measure in self._measures])
+        values = knapsack.values[:, options].sum(axis=1, keepdims=True)
+        nothing = np.zeros(1, np.int64)
+        return _Partial(used, excess, excess[0], values, nothing, nothing).only(
+            np.flatnonzero(np.all(used <= knapsack.room[:, None], axis=0))
+        )
+
+    def _extend(
+        self,
+        before: _Partial,
+        options: Indices,
+        to_come: Sequence[Mapping[int, Floats]],
+        limits: Sequence[float],
+    ) -> _Partial:
+        """All of them with every option of one more group, as far as they may end within the limits."""
+        knapsack, rows, count = self._knapsack, len(self._knapsack.room), len(options)
+        self._extended += len(before.least) * count
+        if self._extended > MOST_EXTENDED:
+            raise NotSmallError
+        used = (before.used[:, :, None] + knapsack.takes[:, None, options]).reshape(rows, -1)
+        left = knapsack.room[:, None] - used
+        kept = np.flatnonzero(np.all(left >= 0, axis=0))
+        excess = np.zeros((0, len(kept)))
+        for measure, before_it, tables, most in reversed(
+            [*zip(self._measures, before.excess, to_come, limits, strict=True)]
+        ):
+            more = before_it[kept // count] + measure.excess[options[kept % count]]
+            least = more.copy()
+            for row, table in tables.items():
+                least += table[left[row, kept]]
+            promising = least <= most
+            kept, least = kept[promising], least[promising]
+            excess = np.vstack([more, excess])[:, promising]
+        parent, option = kept // count, options[kept % count]
+        values = before.values[:, parent] + knapsack.values[:, option]
+        return _Partial(used[:, kept], excess, least, values, parent, option)
+
+    def _undominated(self, partial: _Partial) -> _Partial:
+        """The best of those that use the same slots: whatever completes one completes the others."""
+        codes = self._radix @ partial.used
+        order = np.lexsort((*self._keys(partial), codes))
+        return partial.only(order[np.diff(codes[order], prepend=-1) != 0])
+
+    def _keys(self, partial: _Partial) -> Floats:
+        """Sort keys, the last one first, in which what is no difference makes none."""
+        keys: Floats = np.rint(partial.values / self._grains)
+        return keys[::-1]
 
 
 def _radix(room: Indices) -> Indices:

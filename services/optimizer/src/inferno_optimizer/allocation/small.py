@@ -26,8 +26,9 @@ FIRST_GAP: Final = 1.5
 """In slots, at the highest price."""
 
 WIDER_GAP: Final = 2.0
-BEAM: Final = 50
+BEAM: Final = 100
 WIDER_BEAM: Final = 6
+MUCH_BETTER: Final = 0.25
 SUMS: Final = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
 """Policies without max-min fairness."""
 
@@ -78,25 +79,33 @@ def _best(knapsack: Knapsack, effort: Effort) -> Indices | None:
     """The option of every group in the best solution; None: there is no solution.
 
     Which gap is needed a first search tells, which keeps few partial solutions and often proves it already.
+    Where it finds none there is hardly room for any: then what may be wasted of the room is limited, too.
     """
-    prices = _prices(knapsack, effort)
+    prices = _prices(knapsack, knapsack.values[0], effort)
     if prices is None:
         return None
-    search = Search(knapsack, prices)
-    gap, beam, known = FIRST_GAP * float(prices.max(initial=0.0)), BEAM, False
+    search, narrow, known = Search(knapsack, prices), False, False
+    gap, beam = FIRST_GAP * float(prices.max(initial=0.0)), BEAM
     while True:
         _go_on(effort)
         found = search.within(gap, beam)
+        exact = found.left_out == np.inf
         if found.excess <= gap + search.noise and found.excess + search.noise < found.left_out:
             return found.chosen
-        if found.chosen is not None:
-            gap, known = found.excess, True
-        elif found.left_out == np.inf and gap >= search.widest:
+        if exact and gap >= search.widest:
             return None
+        if found.chosen is None and not (exact or narrow or known):
+            room_prices = _prices(knapsack, None, effort)
+            if room_prices is None:
+                return None
+            search.limit_waste(room_prices)
+            narrow, gap = True, search.widest
+            continue
+        beam *= 1 if exact or found.excess < MUCH_BETTER * gap else WIDER_BEAM
+        if found.chosen is not None:
+            known, gap = True, found.excess
         elif not known:
             gap = max(WIDER_GAP * gap, search.next_gap(gap))
-        if found.left_out < np.inf:
-            beam *= WIDER_BEAM
 
 
 def _go_on(effort: Effort) -> None:
@@ -106,31 +115,33 @@ def _go_on(effort: Effort) -> None:
         raise NotSmallError
 
 
-def _prices(knapsack: Knapsack, effort: Effort) -> Floats | None:
+def _prices(knapsack: Knapsack, values: Floats | None, effort: Effort) -> Floats | None:
     """What a slot of each row is worth in the relaxation; None: that has no solution already.
 
-    Read from columns that leave slots free, as their reduced cost.
+    Without values: how much of the room has to be taken is minimised, and a slot is worth a share of it all.
+    Prices are read from columns that leave slots free, as their reduced cost.
     """
     options, rows, groups = len(knapsack.group), len(knapsack.room), len(knapsack.starts)
-    takes = np.hstack([knapsack.takes, np.eye(rows, dtype=np.int64)])
+    takes = np.hstack([knapsack.takes, np.eye(rows, dtype=np.int64), -knapsack.room[:, None]])
     row, column = np.nonzero(takes)
-    sides = np.concatenate([np.ones(groups), knapsack.room])
+    least, most, worth = (1.0, 1.0, 0.0) if values is not None else (0.0, np.inf, 1.0)
+    costs = np.zeros(options) if values is None else values
     part = OpenPart(
-        columns=np.arange(options + rows),
-        lower=np.zeros(options + rows),
-        upper=np.full(options + rows, np.inf),
-        integer=np.zeros(options + rows, bool),
-        costs=np.concatenate([knapsack.values[0], np.zeros(rows)]),
+        columns=np.arange(options + rows + 1),
+        lower=np.append(np.zeros(options + rows), least),
+        upper=np.append(np.full(options + rows, np.inf), most),
+        integer=np.zeros(options + rows + 1, bool),
+        costs=np.concatenate([costs, np.zeros(rows), [worth]]),
         constant=0.0,
         matrix=Matrix(
             np.concatenate([knapsack.group, groups + row]),
             np.concatenate([np.arange(options), column]),
             np.concatenate([np.ones(options), takes[row, column]]),
         ),
-        row_lower=sides,
-        row_upper=sides,
+        row_lower=np.append(np.ones(groups), np.zeros(rows)),
+        row_upper=np.append(np.ones(groups), np.zeros(rows)),
     )
     relaxed = relax(part, effort.left_seconds, effort.interrupter)
     if relaxed is True:
         raise NotSmallError
-    return None if relaxed is False else np.maximum(0.0, relaxed.reduced[options:])
+    return None if relaxed is False else np.maximum(0.0, relaxed.reduced[options : options + rows])
