@@ -122,7 +122,6 @@ class WorldKeeper:
             self._configuration_text = text
             log.info(
                 "configuration in force",
-                interval_seconds=self._configuration.interval_seconds,
                 prometheus=self._configuration.prometheus.base_url,
                 policy=self._configuration.policy.model_dump(mode="json"),
             )

@@ -1,11 +1,11 @@
-"""Reads the ConfigMap `inferno-autoscaler-variantautoscaling-config`: Prometheus, policy, interval.
+"""Reads the ConfigMap `inferno-autoscaler-variantautoscaling-config`: Prometheus and policy.
 
 Each key stands alone: a value that cannot be used is reported and its last good value stays in force, and a
-key that looks like a misspelt one is named together with the key that was probably meant.
+key that looks like a misspelt one is named together with the key that was probably meant. The keys of the
+loop are the actuator's to read: it reports their values.
 """
 
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,8 +17,6 @@ from inferno_collector.reasons import Reason
 from inferno_shared.contracts import Policy, Problem
 
 CONFIGURATION: Final = "inferno-autoscaler-variantautoscaling-config"
-
-_DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 # Key -> field of the contract's Policy.
 _POLICY_KEYS: Final = {
@@ -53,7 +51,6 @@ class PrometheusAddress:
 class Configuration:
     """What is in force, and what could not be used."""
 
-    interval_seconds: float = 60.0
     prometheus: PrometheusAddress = PrometheusAddress()
     policy: Policy = field(default_factory=Policy)
     problems: tuple[Problem, ...] = ()
@@ -71,25 +68,11 @@ def read_configuration(data: Mapping[str, str] | None, previous: Configuration) 
     if data is None:
         return replace(previous, problems=(_missing(),))
     problems = [_misspelt(key, known) for key in sorted(data) if (known := _probably_meant(key))]
-    interval = _value(data, "GLOBAL_OPT_INTERVAL", seconds_of, (60.0, previous.interval_seconds), problems)
     return Configuration(
-        interval_seconds=interval,
         prometheus=_prometheus(data, previous.prometheus, problems),
         policy=_policy(data, previous.policy, problems),
         problems=tuple(problems),
     )
-
-
-def seconds_of(text: str) -> float:
-    """Seconds of a duration as Go writes it: "60s", "1m30s", "0.5h". Raises InvalidValueError."""
-    found = _DURATION.fullmatch(text.strip())
-    if not text.strip() or found is None:
-        raise InvalidValueError('not a duration: write one such as "60s" or "1m30s"')
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    total = hours * 3600 + minutes * 60 + seconds
-    if total <= 0:
-        raise InvalidValueError("must be above 0")
-    return total
 
 
 def _prometheus(
@@ -128,7 +111,14 @@ _PROMETHEUS_KEYS: Final = (
     "PROMETHEUS_BEARER_TOKEN",
     "PROMETHEUS_TOKEN_PATH",
 )
-_KNOWN_KEYS: Final = ("GLOBAL_OPT_INTERVAL", *_PROMETHEUS_KEYS, *_POLICY_KEYS)
+_LOOP_KEYS: Final = (
+    "GLOBAL_OPT_INTERVAL",
+    "MAX_SCALE_UP",
+    "MAX_SCALE_DOWN",
+    "SCALE_DOWN_STABILIZATION",
+    "SCALE_DOWN_MARGIN",
+)
+_KNOWN_KEYS: Final = (*_LOOP_KEYS, *_PROMETHEUS_KEYS, *_POLICY_KEYS)
 
 
 def _policy(data: Mapping[str, str], previous: Policy, problems: list[Problem]) -> Policy:
@@ -147,9 +137,14 @@ def _policy_value(name: str) -> Callable[[str], Any]:
         try:
             return getattr(Policy.model_validate({name: text.strip()}), name)
         except ValidationError as error:
-            raise InvalidValueError(error.errors(include_url=False)[0]["msg"]) from error
+            problem = error.errors(include_url=False)[0]
+            raise InvalidValueError(_WORDS.get(problem["type"], problem["msg"])) from error
 
     return parse
+
+
+_TRUE_OR_FALSE: Final = 'write "true" or "false"'
+_WORDS: Final = {"bool_parsing": _TRUE_OR_FALSE}
 
 
 def _value(
@@ -166,8 +161,15 @@ def _value(
     try:
         return parse(text)
     except InvalidValueError as error:
-        problems.append(_problem(key, f"{text.strip()!r}: {error}; {previous} stays in force"))
+        problems.append(_problem(key, f"{text.strip()!r}: {error}; {_shown(previous)} stays in force"))
         return previous
+
+
+def _shown(value: object) -> str:
+    """A value as it is written in the ConfigMap."""
+    if value is None:
+        return "no value"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _url(text: str) -> str:
@@ -182,7 +184,7 @@ def _url(text: str) -> str:
 def _flag(text: str) -> bool:
     value = text.strip().lower()
     if value not in {"true", "false"}:
-        raise InvalidValueError('write "true" or "false"')
+        raise InvalidValueError(_TRUE_OR_FALSE)
     return value == "true"
 
 
