@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,12 @@ def wanted(product: Product) -> int:
 def lease_holder(product: Product) -> str:
     lease = product.get_json("lease", ACTUATOR, "-n", SYSTEM)
     return str(lease["spec"]["holderIdentity"])
+
+
+def exported(product: Product, port: int) -> list[str]:
+    """What an HPA gets from the actuator at this port."""
+    items = replace(product, actuator_port=port).get("actuator", METRIC)["items"]
+    return [item["value"] for item in items]
 
 
 @contextmanager
@@ -148,12 +155,18 @@ def test_a_standby_takes_over_from_a_killed_leader(product: Product) -> None:
     (port,) = free_ports(1)
     standby = product.start_actuator("standby", port)
     standby.wait_until_ready()
+    until(lambda: exported(product, port) != [], why="the standby answers HPAs, too")
     before = lease_holder(product)
+    answers = []
+
+    def taken_over() -> bool:
+        answers.append(exported(product, port))
+        return lease_holder(product) == "standby"
 
     with at_least(product, LEAST, seconds=5):
         leader.stop(kill=True)
         watch = Stopwatch()
-        until(lambda: lease_holder(product) == "standby", seconds=40, why="the standby has the Lease")
+        until(taken_over, seconds=40, why="the standby has the Lease")
         seconds = watch.seconds()
     changed(product, maxReplicas=2)
     until(lambda: product.desired() == 2, why="the new leader's plan is in the status")
@@ -166,6 +179,7 @@ def test_a_standby_takes_over_from_a_killed_leader(product: Product) -> None:
 
     assert before == "actuator"
     assert seconds < 30
+    assert all(len(answer) == 1 and int(answer[0]) >= LEAST for answer in answers)
 
 
 def test_the_product_survives_a_restart_of_the_api_server(product: Product) -> None:
