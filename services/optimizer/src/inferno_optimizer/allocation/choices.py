@@ -3,8 +3,8 @@
 The same choices as in the program (`model`), and the formulas of `objectives`, for many options at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,181 +24,179 @@ from inferno_optimizer.allocation.problem import (
     Key,
     Problem,
     Rationing,
-    Variant,
 )
 from inferno_optimizer.allocation.program import Flags, Floats, Indices
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """From `first` to `last` replicas of one candidate; no candidate: no replicas."""
-
-    place: int
-    demand: Demand
-    servable_rpm: float
-    guaranteed: int
-    rank: int
-    candidate: Candidate | None
-    first: int
-    last: int
-
-    @property
-    def variant(self) -> Variant:
-        [variant] = self.demand.variants
-        return variant
-
-    @property
-    def switches(self) -> bool:
-        return self.candidate is not None and self.variant.switches_to(self.candidate.accelerator)
-
-    @property
-    def device(self) -> str:
-        return self.candidate.device if self.candidate is not None else ""
-
-    @property
-    def units(self) -> int:
-        return self.candidate.units if self.candidate is not None else 0
-
-    @property
-    def rate_rpm(self) -> float:
-        return self.candidate.rate_rpm if self.candidate is not None else 0.0
-
-    @property
-    def cost_per_hour(self) -> float:
-        return self.candidate.cost_per_hour if self.candidate is not None else 0.0
 
 
 class Choices:
     """The options of all demands, of which each has one variant, in the order of the demands."""
 
     def __init__(self, problem: Problem, objectives: Sequence[Objective], places: Places) -> None:
-        self._problem = problem
-        lines = [line for place, demand in enumerate(problem.demands) for line in _lines(place, demand)]
-        counts = np.array([line.last - line.first + 1 for line in lines], np.int64)
-        begins = np.cumsum(counts) - counts - np.array([line.first for line in lines], np.int64)
-        line_of = np.repeat(np.arange(len(lines)), counts)
-        self._table = _Table(lines, line_of, np.arange(len(line_of)) - begins[line_of], places)
+        lines = [line for group, demand in enumerate(problem.demands) for line in _lines(group, demand)]
+        options = _Options.of(lines, places)
         if problem.rationing is Rationing.ALL_OR_NOTHING:
-            table = self._table
-            self._table = table.only(table.full | (table.replicas == table.of(lambda line: line.guaranteed)))
-        self.values = np.stack([self._table.values(objective) for objective in objectives])
+            options = options.only(options.full | (options.replicas == options.guaranteed))
+        rows = list(_rows(problem))
+        devices = sorted({device for device, _ in rows})
+        self._problem = problem
+        self._lines = lines
+        self._options = options
+        self.values = np.array([options.values(objective) for objective in objectives])
+        self._all = Knapsack(
+            group=options.group,
+            device=np.array([_number(line, devices) for line in lines], np.int64)[options.line],
+            takes=_takes(lines, rows)[:, options.line] * (options.replicas - options.unplaced),
+            values=self.values,
+            room=np.array([slots.count for _, slots in rows], np.int64),
+            row_device=np.array([devices.index(device) for device, _ in rows], np.int64),
+        )
 
     def knapsack(self, allowed: Flags, first: int) -> Knapsack | None:
         """Only the allowed options, valued from the `first` objective on; None if a demand has none."""
-        table = self._table.only(allowed)
-        groups = table.of(lambda line: line.place)
-        if len(np.unique(groups)) < len(self._problem.demands):
+        everything = self._all
+        group = everything.group[allowed]
+        if len(np.unique(group)) < len(self._problem.demands):
             return None
-        rows = list(_rows(self._problem))
-        numbers = {device: number for number, device in enumerate(sorted({device for device, _ in rows}))}
-        numbers[""] = -1
-        return Knapsack(
-            group=groups,
-            device=table.of(lambda line: numbers[line.device]),
-            takes=table.takes(rows),
-            values=self.values[first:, allowed],
-            room=np.array([slots.count for _, slots in rows], np.int64),
-            row_device=np.array([numbers[device] for device, _ in rows], np.int64),
+        return replace(
+            everything,
+            group=group,
+            device=everything.device[allowed],
+            takes=everything.takes[:, allowed],
+            values=everything.values[first:, allowed],
         )
 
     def assignments(self, allowed: Flags, chosen: Indices) -> dict[Key, Assignment]:
         """What the chosen ones of the allowed options mean."""
-        table = self._table.only(allowed)
         found = {}
-        for option in chosen.tolist():
-            line, replicas = table.lines[table.line[option]], int(table.replicas[option])
-            variant, candidate = line.variant, line.candidate
-            name = candidate.accelerator if candidate and replicas else variant.current_accelerator
+        for option in np.flatnonzero(allowed)[chosen].tolist():
+            line, replicas = self._lines[self._options.line[option]], int(self._options.replicas[option])
+            [variant] = line.demand.variants
+            name = variant.current_accelerator if line.candidate is None else line.candidate.accelerator
             found[variant.key] = Assignment(name, replicas)
         return found
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Every option as its line and its replicas."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """From `first` to `last` replicas of one candidate; no candidate: no replicas."""
 
-    lines: Sequence[_Line]
+    group: int
+    demand: Demand
+    rank: int
+    candidate: Candidate | None
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What the formulas need of every option, as arrays."""
+
     line: Indices
     replicas: Indices
-    places: Places
+    group: Indices
+    rank: Indices
+    priority: Indices
+    place: Indices
+    guaranteed: Indices
+    unplaced: Indices
+    current: Indices
+    switches: Indices
+    servable_rpm: Floats
+    rate_rpm: Floats
+    cost_per_hour: Floats
+    old_cost_per_hour: Floats
 
-    def only(self, kept: Flags) -> "_Table":
-        return replace(self, line=self.line[kept], replicas=self.replicas[kept])
+    @classmethod
+    def of(cls, lines: Sequence[_Line], places: Places) -> "_Options":
+        """Every number of replicas of every line."""
+        counts = np.array([line.last - line.first + 1 for line in lines], np.int64)
+        begins = np.cumsum(counts) - counts - np.array([line.first for line in lines], np.int64)
+        line_of = np.repeat(np.arange(len(lines)), counts)
+        whole = np.array([_whole_numbers(line, places) for line in lines], np.int64)
+        real = np.array([_real_numbers(line) for line in lines], float)
+        return cls(line_of, np.arange(len(line_of)) - begins[line_of], *whole[line_of].T, *real[line_of].T)
 
-    def of(self, read: Callable[[_Line], float]) -> NDArray[Any]:
-        """What every option's line says."""
-        return np.array([read(line) for line in self.lines])[self.line]
-
-    @cached_property
-    def served_rpm(self) -> Floats:
-        """What the replicas complete: `objectives.capacity_rpm`."""
-        served: Floats = self.replicas * self.of(lambda line: line.rate_rpm)
-        return served
-
-    @cached_property
-    def servable_rpm(self) -> Floats:
-        """What could be served of the demand."""
-        return self.of(lambda line: line.servable_rpm)
+    def only(self, kept: Flags) -> "_Options":
+        """The kept ones."""
+        return _Options(*(getattr(self, field.name)[kept] for field in fields(self)))
 
     @cached_property
     def full(self) -> Flags:
         """`objectives.is_full`."""
-        return self.served_rpm >= self.servable_rpm * (1 - RELATIVE_TOLERANCE)
-
-    def takes(self, rows: Sequence[tuple[str, Slots]]) -> Indices:
-        """Slots of every row; replicas that have no room on the nodes take none."""
-        per_replica = np.array(
-            [
-                [slots.takes(line.units) if device == line.device else 0 for device, slots in rows]
-                for line in self.lines
-            ],
-            np.int64,
-        ).reshape(len(self.lines), len(rows))
-        placed = self.replicas - self.of(lambda line: line.variant.unplaced)
-        takes: Indices = per_replica[self.line] * placed[:, None]
-        return takes.T.copy()
+        return self.rate_rpm * self.replicas >= self.servable_rpm * (1 - RELATIVE_TOLERANCE)
 
     def values(self, objective: Objective) -> Floats:
         """`objectives.demand_value` of the option's demand."""
-        concerned = self.of(lambda line: objective.concerns(line.demand))
-        return np.where(concerned, self._amounts(objective.kind), 0.0)
+        amounts = self._amounts(objective.kind)
+        if objective.priority is None:
+            return amounts.astype(float)
+        return np.where(self.priority == objective.priority, amounts, 0.0)
 
     def _amounts(self, kind: Kind) -> NDArray[Any]:
+        replicas = self.replicas
         match kind:
             case Kind.NOT_FULL:
                 amounts = np.where(self.full, 0.0, self.servable_rpm)
             case Kind.UNSERVED:
-                amounts = np.where(self.full, 0.0, self.servable_rpm - self.served_rpm)
-            case Kind.MINIMUM_MISSED:
-                amounts = np.maximum(0, self.of(lambda line: line.variant.minimum) - self.replicas)
+                amounts = np.where(self.full, 0.0, self.servable_rpm - self.rate_rpm * replicas)
+            case Kind.MINIMUM_MISSED:  # no option misses one: these are constraints
+                amounts = np.zeros(len(replicas))
             case Kind.COST:
-                new = self.replicas * self.of(lambda line: line.cost_per_hour)
-                old = self.of(lambda line: line.variant.current_cost_per_hour)
-                amounts = new + np.where(self._switches, SWITCHING_SHARE * (old + new), 0.0)
+                new = self.cost_per_hour * replicas
+                amounts = new + self.switches * SWITCHING_SHARE * (self.old_cost_per_hour + new)
             case Kind.CHANGES:
-                current = self.of(lambda line: line.variant.current_replicas)
-                stopped_and_started = self._switches * 2 * np.minimum(current, self.replicas)
-                amounts = np.abs(self.replicas - current) + stopped_and_started
+                restarted = 2 * self.switches * np.minimum(self.current, replicas)
+                amounts = np.abs(replicas - self.current) + restarted
             case Kind.NAME_ORDER:
-                place = self.of(lambda line: self.places[line.variant.key])
-                amounts = place * self.replicas + self.of(lambda line: line.rank)
+                amounts = self.place * replicas + self.rank
         return amounts
 
-    @cached_property
-    def _switches(self) -> Flags:
-        return self.of(lambda line: line.switches)
 
-
-def _lines(place: int, demand: Demand) -> Iterator[_Line]:
+def _lines(group: int, demand: Demand) -> Iterator[_Line]:
     [variant] = demand.variants
-    servable_rpm = demand.servable_rpm
     guaranteed = max(variant.minimum, variant.floor)
     if not guaranteed:
-        yield _Line(place, demand, servable_rpm, guaranteed, 0, None, 0, 0)
+        yield _Line(group, demand, 0, None, 0, 0)
     for rank, candidate in enumerate(variant.candidates):
-        first, last = max(1, guaranteed), variant.most_replicas(candidate, servable_rpm)
+        first, last = max(1, guaranteed), variant.most_replicas(candidate, demand.servable_rpm)
         if first <= last:
-            yield _Line(place, demand, servable_rpm, guaranteed, rank, candidate, first, last)
+            yield _Line(group, demand, rank, candidate, first, last)
+
+
+def _whole_numbers(line: _Line, places: Places) -> tuple[int, ...]:
+    """In the order of the fields of `_Options`."""
+    [variant] = line.demand.variants
+    return (
+        line.group,
+        line.rank,
+        line.demand.priority,
+        places[variant.key],
+        max(variant.minimum, variant.floor),
+        variant.unplaced,
+        variant.current_replicas,
+        line.candidate is not None and variant.switches_to(line.candidate.accelerator),
+    )
+
+
+def _real_numbers(line: _Line) -> tuple[float, ...]:
+    [variant] = line.demand.variants
+    candidate = line.candidate
+    rate_rpm, cost = (0.0, 0.0) if candidate is None else (candidate.rate_rpm, candidate.cost_per_hour)
+    return line.demand.servable_rpm, rate_rpm, cost, variant.current_cost_per_hour
+
+
+def _number(line: _Line, devices: Sequence[str]) -> int:
+    return -1 if line.candidate is None else devices.index(line.candidate.device)
+
+
+def _takes(lines: Sequence[_Line], rows: Sequence[tuple[str, Slots]]) -> Indices:
+    """Slots of every row that a replica of every line takes."""
+    taken = [
+        [slots.takes(c.units) if (c := line.candidate) and c.device == device else 0 for line in lines]
+        for device, slots in rows
+    ]
+    return np.array(taken, np.int64).reshape(len(rows), len(lines))
 
 
 def _rows(problem: Problem) -> Iterator[tuple[str, Slots]]:

@@ -136,8 +136,8 @@ class Measure:
             best_here = bool(here[excess.argmin()])
             share, away = (1.0, float(excess[~here].min(initial=np.inf)) / 2) if best_here else (0.5, 0.0)
             after, table = table, table + away
-            takes, amounts = knapsack.takes[row, options[here]], share * excess[here]
-            for taken, amount in zip(takes.tolist(), amounts.tolist(), strict=True):
+            takes, amounts = knapsack.takes[row, options[here]].tolist(), (share * excess[here]).tolist()
+            for taken, amount in zip(takes, amounts, strict=True):
                 if taken <= room:
                     np.minimum(table[taken:], after[: room + 1 - taken] + amount, out=table[taken:])
             tables.append(table)
