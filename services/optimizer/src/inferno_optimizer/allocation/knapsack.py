@@ -73,12 +73,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Partial:
-    """Partial solutions, one per column: slots used, excess by measure, the least in the end, values.
+    """Partial solutions, one per column: slots left, excess by measure, the least in the end, values.
 
     `least` is by the first measure. They come from `parent` of the level before by an `option`.
     """
 
-    used: Indices
+    left: Indices
     excess: Floats
     least: Floats
     values: Floats
@@ -87,7 +87,7 @@ class _Partial:
 
     def only(self, kept: Indices) -> "_Partial":
         return _Partial(
-            self.used[:, kept],
+            self.left[:, kept],
             self.excess[:, kept],
             self.least[kept],
             self.values[:, kept],
@@ -212,13 +212,12 @@ class Search:
     def _begun(self, options: Indices) -> _Partial:
         """The only partial solution with one option each of some groups, if there is room for it."""
         knapsack = self._knapsack
-        used = knapsack.takes[:, options].sum(axis=1, keepdims=True)
+        left = knapsack.room[:, None] - knapsack.takes[:, options].sum(axis=1, keepdims=True)
         excess = np.array([measure.excess[options].sum(keepdims=True) for measure in self._measures])
         values = knapsack.values[:, options].sum(axis=1, keepdims=True)
         nothing = np.zeros(1, np.int64)
-        return _Partial(used, excess, excess[0], values, nothing, nothing).only(
-            np.flatnonzero(np.all(used <= knapsack.room[:, None], axis=0))
-        )
+        partial = _Partial(left, excess, excess[0], values, nothing, nothing)
+        return partial.only(np.flatnonzero(left.min(axis=0, initial=0) == 0))
 
     def _extend(
         self,
@@ -228,33 +227,34 @@ class Search:
         limits: Sequence[float],
     ) -> _Partial:
         """All of them with every option of one more group, as far as they may end within the limits."""
-        knapsack, rows, count = self._knapsack, len(self._knapsack.room), len(options)
+        knapsack, count = self._knapsack, len(options)
         self._extended += len(before.least) * count
         if self._extended > MOST_EXTENDED:
             raise NotSmallError
-        used = (before.used[:, :, None] + knapsack.takes[:, None, options]).reshape(rows, -1)
-        left = knapsack.room[:, None] - used
-        kept = np.flatnonzero(np.all(left >= 0, axis=0))
-        excess = np.zeros((0, len(kept)))
-        for measure, before_it, tables, most in reversed(
-            [*zip(self._measures, before.excess, to_come, limits, strict=True)]
-        ):
-            more = before_it[kept // count] + measure.excess[options[kept % count]]
-            least = more.copy()
-            for row, table in tables.items():
-                least += table[left[row, kept]]
-            promising = least <= most
-            kept, least = kept[promising], least[promising]
-            excess = np.vstack([more, excess])[:, promising]
+        more = (before.excess[0, :, None] + self._measure.excess[options]).ravel()
+        kept = np.flatnonzero(more <= limits[0])
+        left = before.left[:, kept // count] - knapsack.takes[:, options[kept % count]]
+        room = left.min(axis=0, initial=0) == 0
+        kept, left = kept[room], left[:, room]
+        rows = np.zeros((0, len(kept)))
+        for measure, so_far, tables, most in zip(self._measures, before.excess, to_come, limits, strict=True):
+            excess = so_far[kept // count] + measure.excess[options[kept % count]]
+            least = sum((table[left[row]] for row, table in tables.items()), excess)
+            within = least <= most
+            kept, left = kept[within], left[:, within]
+            rows = np.vstack([rows, excess, least])[:, within]
         parent, option = kept // count, options[kept % count]
         values = before.values[:, parent] + knapsack.values[:, option]
-        return _Partial(used[:, kept], excess, least, values, parent, option)
+        return _Partial(left, rows[::2], rows[1], values, parent, option)
 
     def _undominated(self, partial: _Partial) -> _Partial:
-        """The best of those that use the same slots: whatever completes one completes the others."""
-        codes = self._radix @ partial.used
+        """The best of those that leave the same slots: whatever completes one completes the others."""
+        codes = self._radix @ partial.left
         order = np.lexsort((*self._keys(partial), codes))
-        return partial.only(order[np.diff(codes[order], prepend=-1) != 0])
+        codes = codes[order]
+        first = np.ones(len(codes), bool)
+        np.not_equal(codes[1:], codes[:-1], out=first[1:])
+        return partial.only(order[first])
 
     def _keys(self, partial: _Partial) -> Floats:
         """Sort keys, the last one first, in which what is no difference makes none."""
