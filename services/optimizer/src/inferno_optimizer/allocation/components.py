@@ -7,12 +7,13 @@ from inferno_optimizer.allocation.nodes import Nodes
 from inferno_optimizer.allocation.problem import Demand, Problem
 
 
-def components(problem: Problem) -> list[tuple[Demand, ...]]:
+def components(problem: Problem, scarce: set[str] | None = None) -> list[tuple[Demand, ...]]:
     """Demands grouped by the scarce devices that connect them, in the order of their first demand.
 
-    A device is scarce when its nodes could not hold whatever all demands together could use of it.
+    A device is scarce when its nodes could not hold whatever all demands together could use of it: these are
+    the problem's `scarce_devices`, where they are known already.
     """
-    scarce = scarce_devices(problem)
+    scarce = scarce_devices(problem) if scarce is None else scarce
     group_of: dict[str, int] = {}
     groups: list[list[Demand]] = []
     for demand in problem.demands:

@@ -113,7 +113,7 @@ def solve(
         solution = _solution(problem, [_by_program(p, places, over) for p in _parts(problem)], over)
     if solution is None:
         raise SolverError("the solver's plan cannot be placed on the nodes")
-    return solution
+    return replace(solution, alone={key: found for key, found in alone.items() if found is not None})
 
 
 def _solution(problem: Problem, outcomes: Sequence[Outcome], effort: Effort) -> Solution | None:

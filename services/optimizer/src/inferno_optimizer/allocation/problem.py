@@ -161,12 +161,14 @@ class Stage:
 class Solution:
     """Assignments of all variants, and how good they are stage by stage.
 
-    `placement` is the witness that they fit: for every device with limits, how its nodes are filled.
+    `placement` is the witness that they fit: for every device with limits, how its nodes are filled. `alone`
+    are assignments that demands would have if they were alone, by the demand's key, as far as they are known.
     """
 
     assignments: Mapping[Key, Assignment]
     stages: tuple[Stage, ...] = ()
     placement: Mapping[str, Packing] = field(default_factory=dict)
+    alone: Mapping[tuple[str, str, str], Mapping[Key, Assignment]] = field(default_factory=dict)
 
     def replicas(self, variant: Variant, candidate: Candidate) -> int:
         """Replicas of a variant on one candidate [y_vj]."""

@@ -85,10 +85,11 @@ def questions_of(problem: Problem, *, asked: bool | None) -> list[Question]:
     if asked is False or problem.capacity is None:
         return []
     most = MOST_COMPETING if asked else FEW
-    together = [problem.demands] if problem.rationing in TOGETHER else components(problem)
+    scarce = scarce_devices(problem)
+    together = [problem.demands] if problem.rationing in TOGETHER else components(problem, scarce)
     exact: list[Question] = []
     priced: list[Question] = []
-    for device in sorted(scarce_devices(problem)):
+    for device in sorted(scarce):
         for demands in together:
             used = {c.device for d in demands for v in d.variants for c in v.candidates}
             variants = sum(len(d.variants) for d in demands)

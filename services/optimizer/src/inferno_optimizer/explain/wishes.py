@@ -31,7 +31,7 @@ def wishes_of(chosen: Chosen) -> dict[DemandKey, Wish]:
     places = places_of(problem)
     found = {}
     for demand in problem.demands:
-        alone = best_alone(demand, places)
+        alone = chosen.solution.alone.get(demand.key) or best_alone(demand, places)
         if alone is not None and any(chosen.solution.assignments[key] != alone[key] for key in alone):
             found[demand.key] = _wish(demand, alone, chosen.solution.assignments)
     return found
