@@ -36,8 +36,10 @@ class Choices:
         options = _Options.of(lines, places)
         if problem.rationing is Rationing.ALL_OR_NOTHING:
             options = options.only(options.full | (options.replicas == options.guaranteed))
-        rows = list(_rows(problem))
+        rows = tuple(_rows(problem))
         devices = sorted({device for device, _ in rows})
+        self.rows = rows
+        self.full = options.full
         self._problem = problem
         self._lines = lines
         self._options = options
@@ -50,6 +52,14 @@ class Choices:
             room=np.array([slots.count for _, slots in rows], np.int64),
             row_device=np.array([devices.index(device) for device, _ in rows], np.int64),
         )
+
+    @property
+    def ends(self) -> Flags:
+        """The options among which a relaxation mixes all others: fewest and most replicas, and one less."""
+        first, last = (np.array([(line.first, line.last) for line in self._lines]).T)[:, self._options.line]
+        replicas = self._options.replicas
+        ends: Flags = (replicas == first) | (replicas >= last - 1)
+        return ends
 
     def knapsack(self, allowed: Flags, first: int) -> Knapsack | None:
         """Only the allowed options, valued from the `first` objective on; None if a demand has none."""

@@ -15,10 +15,11 @@ from inferno_optimizer.allocation.knapsack import Knapsack, NotSmallError, Searc
 from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.objectives import Objective, Places, value_of
 from inferno_optimizer.allocation.problem import Problem, Rationing, Stage
-from inferno_optimizer.allocation.program import Floats, Indices, Matrix, OpenPart
+from inferno_optimizer.allocation.program import Floats, Indices
 from inferno_optimizer.allocation.saturation import choosing_steps, rationing_steps
 from inferno_optimizer.allocation.sequence import Outcome
-from inferno_optimizer.allocation.solver import InterruptedSolveError, relax
+from inferno_optimizer.allocation.slot_prices import SlotPrices, slot_prices
+from inferno_optimizer.allocation.solver import InterruptedSolveError
 
 MOST_DEMANDS: Final = 60
 MOST_CHOICES: Final = 4_000
@@ -116,32 +117,8 @@ def _go_on(effort: Effort) -> None:
 
 
 def _prices(knapsack: Knapsack, values: Floats | None, effort: Effort) -> Floats | None:
-    """What a slot of each row is worth in the relaxation; None: that has no solution already.
-
-    Without values: how much of the room has to be taken is minimised, and a slot is worth a share of it all.
-    Prices are read from columns that leave slots free, as their reduced cost.
-    """
-    options, rows, groups = len(knapsack.group), len(knapsack.room), len(knapsack.starts)
-    takes = np.hstack([knapsack.takes, np.eye(rows, dtype=np.int64), -knapsack.room[:, None]])
-    row, column = np.nonzero(takes)
-    least, most, worth = (1.0, 1.0, 0.0) if values is not None else (0.0, np.inf, 1.0)
-    costs = np.zeros(options) if values is None else values
-    part = OpenPart(
-        columns=np.arange(options + rows + 1),
-        lower=np.append(np.zeros(options + rows), least),
-        upper=np.append(np.full(options + rows, np.inf), most),
-        integer=np.zeros(options + rows + 1, bool),
-        costs=np.concatenate([costs, np.zeros(rows), [worth]]),
-        constant=0.0,
-        matrix=Matrix(
-            np.concatenate([knapsack.group, groups + row]),
-            np.concatenate([np.arange(options), column]),
-            np.concatenate([np.ones(options), takes[row, column]]),
-        ),
-        row_lower=np.append(np.ones(groups), np.zeros(rows)),
-        row_upper=np.append(np.ones(groups), np.zeros(rows)),
-    )
-    relaxed = relax(part, effort.left_seconds, effort.interrupter)
-    if relaxed is True:
+    """`slot_prices`; None: there is no solution."""
+    found = slot_prices(knapsack, values, effort.left_seconds, effort.interrupter)
+    if found is True:
         raise NotSmallError
-    return None if relaxed is False else np.maximum(0.0, relaxed.reduced[options : options + rows])
+    return found.prices if isinstance(found, SlotPrices) else None

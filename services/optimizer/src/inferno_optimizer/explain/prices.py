@@ -9,7 +9,8 @@ That costs milliseconds, and is an estimate: replicas are whole, so that one uni
 Left out: fair policies while not all is served (the least share has no price per unit that adds up to
 requests/min), plans that miss minimums, and what the relaxation calls served where the plan cannot serve it.
 
-The price is read from a column that adds slots to the row, as its reduced cost.
+The price is read from a column that adds slots to the row, as its reduced cost. Where every demand has one
+variant the relaxation is that of a knapsack (`slot_prices`): smaller than the program's, and worth the same.
 """
 
 from collections import defaultdict
@@ -21,10 +22,13 @@ import numpy as np
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation import Demand, Nodes, Problem, Rationing, Solution
+from inferno_optimizer.allocation.choices import Choices
 from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.model import AllocationModel, Shape
-from inferno_optimizer.allocation.objectives import Kind, Objective, value_of
+from inferno_optimizer.allocation.nodes import Slots
+from inferno_optimizer.allocation.objectives import Kind, Objective, places_of, value_of
 from inferno_optimizer.allocation.saturation import choosing_steps, minimum_steps, rationing_steps
+from inferno_optimizer.allocation.slot_prices import slot_prices
 from inferno_optimizer.allocation.solver import Relaxed, relax
 
 NOTHING: Final = 1e-6
@@ -56,7 +60,8 @@ def prices_of(
         if step.kind is not Kind.COST and in_plan <= NOTHING:
             kept.append((step, 0.0))
             continue
-        priced = _Relaxation(problem, devices, kept, step).solve(seconds, interrupter)
+        relaxation = Relaxation if any(len(d.variants) > 1 for d in problem.demands) else Mixture
+        priced = relaxation(problem, devices, kept, step).solve(seconds, interrupter)
         if priced is None:
             break
         value, prices = priced
@@ -87,7 +92,55 @@ def _steps(problem: Problem, solution: Solution) -> list[tuple[Objective, float]
     return [(step, value(step)) for step in wanted] + [(cost, value(cost))]
 
 
-class _Relaxation:
+class Mixture:
+    """The relaxation where every demand has one variant: a mixture of the choices that each has.
+
+    Demands of later priorities take part only with what they are guaranteed: they have no say in the step.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        devices: Sequence[str],
+        kept: Sequence[tuple[Objective, float]],
+        step: Objective,
+    ) -> None:
+        concerned = tuple(d for d in problem.demands if _concerned(d, step))
+        objectives = [step, *(objective for objective, _ in kept)]
+        self._problem = replace(problem, demands=concerned)
+        self._devices = devices
+        self._choices = Choices(self._problem, objectives, places_of(self._problem))
+        values = self._choices.values
+        allowed = self._choices.ends
+        for row, (_, value) in enumerate(kept, start=1):
+            allowed &= (values[row] == 0) if value <= 0 else True
+        if step.kind is Kind.COST and not any(value > 0 for _, value in kept):
+            allowed &= self._choices.full
+        self._knapsack = self._choices.knapsack(allowed, 0)
+        self._kept = [
+            (values[row, allowed], value * (1 + SLACK))
+            for row, (_, value) in enumerate(kept, start=1)
+            if value > 0
+        ]
+
+    def solve(
+        self, seconds: float, interrupter: SolveInterrupter | None
+    ) -> tuple[float, dict[str, float]] | None:
+        """The least value, and what a unit of each device takes off it; None if it was not found in time."""
+        if self._knapsack is None:
+            return None
+        values = self._knapsack.values[0]
+        found = slot_prices(self._knapsack, values, seconds, interrupter, self._kept)
+        if isinstance(found, bool):
+            return None
+        prices: dict[str, float] = defaultdict(float)
+        for (device, slots), price in zip(self._choices.rows, found.prices.tolist(), strict=True):
+            if device in self._devices:
+                prices[device] += price * _per_unit(self._problem.nodes(device), slots)
+        return found.value, dict(prices)
+
+
+class Relaxation:
     """The relaxed program for one step, with a column per slots row that adds slots to it.
 
     Demands of later priorities take part only with what they are guaranteed: they have no say in the step.
@@ -151,8 +204,7 @@ class _Relaxation:
             taken = total(slots.takes(size) * n for size, n in sorted(used.items()) if slots.takes(size))
             if priced:
                 extra = self._program.variable(0.0, EXTRA_SLOTS)
-                per_unit = nodes.largest // slots.size / nodes.largest if nodes.largest else 1 / slots.size
-                self._extra[device].append((extra, per_unit))
+                self._extra[device].append((extra, _per_unit(nodes, slots)))
                 taken -= extra
             self._program.add(taken <= slots.count)
 
@@ -160,3 +212,8 @@ class _Relaxation:
 def _concerned(demand: Demand, step: Objective) -> bool:
     guaranteed = any(max(v.minimum, v.floor) for v in demand.variants)
     return guaranteed or step.priority is None or demand.priority <= step.priority
+
+
+def _per_unit(nodes: Nodes, slots: Slots) -> float:
+    """How many slots a unit is, on a node like the largest."""
+    return nodes.largest // slots.size / nodes.largest if nodes.largest else 1 / slots.size
