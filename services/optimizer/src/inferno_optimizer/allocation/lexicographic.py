@@ -8,6 +8,7 @@ optimal. What is excluded so stays excluded for all later objectives, which may 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from inferno_optimizer.allocation.solver import Branched, Relaxed, branch, relax
 
 CORE_GROWTH: Final = 8
 TRIAL_NODES: Final = 50
-NODES_WITHOUT_CUTS: Final = 250
+NODES_WITHOUT_CUTS: Final = 100
 STAGE_SHARE_OF_TIME: Final = 0.6
 RIVAL_SHARE_OF_TIME: Final = 0.2
 HALF: Final = 0.5
@@ -118,12 +119,15 @@ class Minimizer:
             self.program.set_bounds(lower, upper)
         return self.program.add(objective <= value + SLACK * max(1.0, abs(value)))
 
-    def excludes(self, objective: Linear, row: Row) -> bool:
-        """Whether no solution satisfies a row besides all others, proven; the objective gives a direction."""
+    def excludes(self, objective: Linear, value: float, row: Row) -> bool:
+        """Whether no solution in which the objective is no larger than this satisfies a row, proven."""
         number = self.program.add(row)
         effort = self._effort.part(RIVAL_SHARE_OF_TIME)
         known = self._incumbent
-        found = self._branch_and_bound(objective, self.program.lower, self.program.upper, effort)
+        cutoff = value + 2 * SLACK * max(1.0, abs(value))
+        found = self._branch_and_bound(
+            objective, self.program.lower, self.program.upper, effort, cutoff=cutoff
+        )
         self._incumbent = known
         self.program.remove(number)
         return found.infeasible
@@ -139,13 +143,13 @@ class Minimizer:
         costs = self.program.costs(objective)
         prices = Prices.of(relaxed, free, costs, self.program.integer)
         best = self._known(relaxed, lower, upper, objective.constant, costs)
-        size = effort.core.first
+        size, cuts = effort.core.first, False
         while not prices.settles(best.value):
             needed = prices.needed(best.value)
             last = size >= needed
             core = prices.core(min(size, needed))
             nodes = None if last else TRIAL_NODES
-            found = self._core(objective, core, best.values, lower, upper, effort, nodes)
+            found = self._core(objective, core, best.values, lower, upper, effort, nodes, cuts=cuts)
             if found.value <= best.value:
                 best = replace(found, bound=max(prices.bound, min(found.bound, prices.beyond(size))))
             if found.proven and size >= prices.needed(best.value):
@@ -153,7 +157,8 @@ class Minimizer:
             best = replace(best, proven=False)
             if last or self.out_of_time:
                 return best
-            size *= CORE_GROWTH
+            cuts = not (cuts or found.proven) and prices.needed(best.value) > CORE_GROWTH * size
+            size *= 1 if cuts else CORE_GROWTH
         if best.values is None:
             return INFEASIBLE
         return replace(best, bound=best.value, proven=True, exclusion=prices.exclusion(best.value))
@@ -181,6 +186,8 @@ class Minimizer:
         upper: Floats,
         effort: Effort,
         nodes: int | None,
+        *,
+        cuts: bool,
     ) -> Minimum:
         """The minimum over a core, in which the known solution is one too."""
         core_lower, core_upper = lower.copy(), upper.copy()
@@ -189,7 +196,7 @@ class Minimizer:
         else:
             at_bound = np.where(core.reduced > 0, lower, upper)
             core.fix(core_lower, core_upper, spared=np.abs(np.array(known) - at_bound) > HALF)
-        return self._branch_and_bound(objective, core_lower, core_upper, effort, nodes)
+        return self._branch_and_bound(objective, core_lower, core_upper, effort, nodes, cuts=cuts)
 
     def _relaxation(self, objective: Linear, lower: Floats, upper: Floats, effort: Effort) -> Relaxed | bool:
         """Solve the linear relaxation.
@@ -221,7 +228,15 @@ class Minimizer:
         return bool(np.all(within)) and self.program.allows(values)
 
     def _branch_and_bound(
-        self, objective: Linear, lower: Floats, upper: Floats, effort: Effort, nodes: int | None = None
+        self,
+        objective: Linear,
+        lower: Floats,
+        upper: Floats,
+        effort: Effort,
+        nodes: int | None = None,
+        *,
+        cuts: bool = False,
+        cutoff: float | None = None,
     ) -> Minimum:
         lower, upper = lower.copy(), upper.copy()
         self.program.settle(lower, upper)
@@ -231,7 +246,7 @@ class Minimizer:
         values = lower.copy()
         if len(part.columns):
             hint = self._hint(part.columns, values)
-            found = _branch(part, hint, effort, nodes)
+            found = _branch(part, hint, effort, nodes, cuts=cuts, cutoff=cutoff)
         else:
             found = Branched(np.zeros(0), part.constant, part.constant, proven=True)
         if found.infeasible:
@@ -251,12 +266,24 @@ class Minimizer:
         return known[columns]
 
 
-def _branch(part: OpenPart, hint: Floats | None, effort: Effort, nodes: int | None) -> Branched:
-    """So many nodes; without a limit some without cuts, then with cuts, which also find a first solution."""
-    found = branch(part, effort.left_seconds, effort.interrupter, hint, nodes or NODES_WITHOUT_CUTS)
-    enough = found.proven or (nodes is not None and found.values is not None)
-    if enough or effort.left_seconds <= 0:
+def _branch(
+    part: OpenPart,
+    hint: Floats | None,
+    effort: Effort,
+    nodes: int | None,
+    *,
+    cuts: bool,
+    cutoff: float | None,
+) -> Branched:
+    """So many nodes; without a limit some without cuts, then with cuts."""
+    search = partial(branch, part, interrupter=effort.interrupter, cutoff=cutoff)
+    if nodes is not None:
+        return search(effort.left_seconds, hint=hint, nodes=nodes, cuts=cuts)
+    found = search(effort.left_seconds, hint=hint, nodes=NODES_WITHOUT_CUTS)
+    if found.proven or effort.left_seconds <= 0:
         return found
-    known = hint if found.values is None else found.values
-    final = branch(part, effort.left_seconds, effort.interrupter, known, nodes, cuts=True)
-    return final if final.value <= found.value else replace(found, bound=max(found.bound, final.bound))
+    final = search(effort.left_seconds, hint=hint if found.values is None else found.values, cuts=True)
+    if final.value <= found.value:
+        return final
+    bound = max(found.bound, min(final.bound, found.value))
+    return replace(found, bound=bound, proven=final.proven)

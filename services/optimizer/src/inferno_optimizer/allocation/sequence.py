@@ -128,7 +128,8 @@ class Lexicographic:
             blocks = self._model.concerned(objective)
             full = [is_full(block.demand, assignments) for block in blocks]
             other = total(b.full for b, whole in zip(blocks, full, strict=True) if not whole)
-            if not self._minimizer.excludes(self._model.expression(objective), other >= 1.0):
+            expression = self._model.expression(objective)
+            if not self._minimizer.excludes(expression, measure(assignments), other >= 1.0):
                 return
             for block, whole in zip(blocks, full, strict=True):
                 self._model.settle_fullness(block, full=whole)
