@@ -50,10 +50,11 @@ def by_knapsack(problem: Problem, places: Places, effort: Effort) -> Outcome | N
     for served in range(len(serving), -1, -1):
         allowed = np.all(choices.values[:served] == 0, axis=0)
         knapsack = choices.knapsack(allowed, served)
-        if knapsack is None:
+        outline = choices.knapsack(allowed & choices.ends, served)
+        if knapsack is None or outline is None:
             continue
         try:
-            chosen = _best(knapsack, effort)
+            chosen = _best(knapsack, outline, effort)
         except NotSmallError:
             return None
         if chosen is not None:
@@ -76,13 +77,14 @@ def _is_small(problem: Problem) -> bool:
     return choices <= MOST_CHOICES
 
 
-def _best(knapsack: Knapsack, effort: Effort) -> Indices | None:
+def _best(knapsack: Knapsack, outline: Knapsack, effort: Effort) -> Indices | None:
     """The option of every group in the best solution; None: there is no solution.
 
-    Which gap is needed a first search tells, which keeps few partial solutions and often proves it already.
-    Where it finds none there is hardly room for any: then what may be wasted of the room is limited, too.
+    `outline` has the options of which a relaxation mixes all others. Which gap is needed a first search
+    tells: it keeps few partial solutions, and often proves the best one already. Where it finds none there is
+    hardly room for any: then what may be wasted of the room is limited, too.
     """
-    prices = _prices(knapsack, knapsack.values[0], effort)
+    prices = _prices(outline, outline.values[0], effort)
     if prices is None:
         return None
     search, narrow, known = Search(knapsack, prices), False, False
@@ -96,7 +98,7 @@ def _best(knapsack: Knapsack, effort: Effort) -> Indices | None:
         if exact and gap >= search.widest:
             return None
         if found.chosen is None and not (exact or narrow or known):
-            room_prices = _prices(knapsack, None, effort)
+            room_prices = _prices(outline, None, effort)
             if room_prices is None:
                 return None
             search.limit_waste(room_prices)
