@@ -7,7 +7,7 @@ from inferno_optimizer.candidates import Sized
 from inferno_optimizer.decisions import Decision, replicas_alone
 
 SAME: Final = 1e-9
-CHARGE: Final = f"{SWITCHING_SHARE * 100:g} % of old and new cost for switching"
+CHARGE: Final = f"{SWITCHING_SHARE * 100:g} % of old and new cost"
 
 
 def accelerator_sentence(decision: Decision, current_cost_per_hour: float) -> str:
