@@ -52,6 +52,8 @@ class Linear:
     __radd__ = __add__
 
     def __mul__(self, factor: float) -> "Linear":
+        if len(self.columns) == 1:
+            return Linear(self.columns, (factor * self.coefficients[0],), factor * self.constant)
         return Linear(self.columns, [factor * c for c in self.coefficients], factor * self.constant)
 
     __rmul__ = __mul__

@@ -100,10 +100,13 @@ class Room:
         self._conditions = nodes.conditions(known)
         self._any_order = nodes.any_order(known)
         self._items: Counter[int] = Counter()
+        self._left = {slots: slots.count for slots in (*self._conditions.slots, self._any_order)}
 
     def add(self, units: int, replicas: int) -> None:
         """Place replicas, which must fit, or take some away when negative."""
         self._items[units] += replicas
+        for slots in self._left:
+            self._left[slots] -= slots.takes(units) * replicas
 
     def more(self, units: int, wanted: int) -> int:
         """How many of the wanted replicas fit."""
@@ -113,8 +116,7 @@ class Room:
     def _fit(self, slots: Slots, units: int, wanted: int) -> int:
         if not slots.takes(units):
             return wanted
-        taken = sum(slots.takes(size) * n for size, n in self._items.items())
-        return max(0, slots.count - taken) // slots.takes(units)
+        return max(0, self._left[slots]) // slots.takes(units)
 
     def _shown(self, units: int, most: int) -> int:
         fits, too_many = min(most, self._fit(self._any_order, units, most)), most + 1
