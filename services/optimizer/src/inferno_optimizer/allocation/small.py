@@ -43,7 +43,7 @@ def by_knapsack(problem: Problem, places: Places, effort: Effort) -> Outcome | N
         InterruptedSolveError: the interrupter was triggered.
     """
     serving = [step for step in rationing_steps(problem) if isinstance(step, Objective)]
-    if effort.left_seconds <= 0 or not (effort.core.knapsacks and _is_small(problem)):
+    if effort.left_seconds <= 0 or not (effort.core.knapsacks and is_small(problem)):
         return None
     objectives = [*serving, *choosing_steps()]
     choices = Choices(problem, objectives, places)
@@ -64,7 +64,7 @@ def by_knapsack(problem: Problem, places: Places, effort: Effort) -> Outcome | N
     return None
 
 
-def _is_small(problem: Problem) -> bool:
+def is_small(problem: Problem) -> bool:
     """Whether it is one of sums over few demands of one variant each."""
     if problem.rationing not in SUMS or problem.capacity is None or len(problem.demands) > MOST_DEMANDS:
         return False
