@@ -228,6 +228,7 @@ OCCASIONAL = {
     (ACTUATOR, "patch", "", "events"),
     (COLLECTOR, "watch", "leaderworkerset.x-k8s.io", "leaderworkersets"),  # where that kind is installed
     (ACTUATOR, "get", "apps", "statefulsets/scale"),  # of a variant that scales one
+    (ACTUATOR, "get", "leaderworkerset.x-k8s.io", "leaderworkersets/scale"),
 }
 
 

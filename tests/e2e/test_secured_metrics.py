@@ -15,6 +15,7 @@ from e2e.product import ACTUATOR, EXTERNAL_METRICS, METRICS_SERVICE
 from inferno_shared.service.tls import client_context
 
 API = "/apis/external.metrics.k8s.io/v1beta1"
+RIGHTS = str(ROOT / "config/rbac")
 READER = "inferno-autoscaler-front-proxy-reader"
 
 
@@ -23,7 +24,7 @@ def actuator(real: ControlPlane) -> Iterator[str]:
     """An actuator in front of which stands the aggregator; its address."""
     (port,) = free_ports(1)
     install(real, SYSTEM, NAMESPACE)
-    real.kubectl("apply", "-f", str(ROOT / "config/rbac"))
+    real.kubectl("apply", "-f", RIGHTS)
     real.kubectl(
         "create",
         "rolebinding",
@@ -61,6 +62,8 @@ def actuator(real: ControlPlane) -> Iterator[str]:
             real.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=document)
         real.kubectl("delete", "rolebinding", READER, "--namespace=kube-system")
         real.children.stop("secured-actuator")
+        real.kubectl("delete", "-f", RIGHTS)
+        real.kubectl("delete", "namespace", SYSTEM, NAMESPACE, "--wait=true")
 
 
 def test_external_metrics_answer_the_aggregator_and_nobody_else(real: ControlPlane, actuator: str) -> None:
