@@ -28,14 +28,11 @@ from inferno_optimizer.allocation.model import AllocationModel, Shape
 from inferno_optimizer.allocation.nodes import Slots
 from inferno_optimizer.allocation.objectives import Kind, Objective, places_of, value_of
 from inferno_optimizer.allocation.saturation import choosing_steps, minimum_steps, rationing_steps
-from inferno_optimizer.allocation.slot_prices import slot_prices
+from inferno_optimizer.allocation.slot_prices import EXTRA_SLOTS, slot_prices
 from inferno_optimizer.allocation.solver import Relaxed, relax
 
 NOTHING: Final = 1e-6
 SLACK: Final = 1e-7
-EXTRA_SLOTS: Final = 1e-6
-"""What a priced column may add to its row: next to nothing, so that the plan in question stays the same."""
-
 FAIR: Final = (Rationing.FAIR, Rationing.FAIR_WITHIN_PRIORITY)
 
 
@@ -60,8 +57,9 @@ def prices_of(
         if step.kind is not Kind.COST and in_plan <= NOTHING:
             kept.append((step, 0.0))
             continue
+        concerned = replace(problem, demands=tuple(d for d in problem.demands if _concerned(d, step)))
         relaxation = Relaxation if any(len(d.variants) > 1 for d in problem.demands) else Mixture
-        priced = relaxation(problem, devices, kept, step).solve(seconds, interrupter)
+        priced = relaxation(concerned, devices, kept, step).solve(seconds, interrupter)
         if priced is None:
             break
         value, prices = priced
@@ -93,10 +91,7 @@ def _steps(problem: Problem, solution: Solution) -> list[tuple[Objective, float]
 
 
 class Mixture:
-    """The relaxation where every demand has one variant: a mixture of the choices that each has.
-
-    Demands of later priorities take part only with what they are guaranteed: they have no say in the step.
-    """
+    """The relaxation where every demand has one variant: a mixture of the choices that each has."""
 
     def __init__(
         self,
@@ -105,11 +100,10 @@ class Mixture:
         kept: Sequence[tuple[Objective, float]],
         step: Objective,
     ) -> None:
-        concerned = tuple(d for d in problem.demands if _concerned(d, step))
         objectives = [step, *(objective for objective, _ in kept)]
-        self._problem = replace(problem, demands=concerned)
+        self._problem = problem
         self._devices = devices
-        self._choices = Choices(self._problem, objectives, places_of(self._problem))
+        self._choices = Choices(problem, objectives, places_of(problem))
         values = self._choices.values
         allowed = self._choices.ends
         for row, (_, value) in enumerate(kept, start=1):
@@ -141,10 +135,7 @@ class Mixture:
 
 
 class Relaxation:
-    """The relaxed program for one step, with a column per slots row that adds slots to it.
-
-    Demands of later priorities take part only with what they are guaranteed: they have no say in the step.
-    """
+    """The relaxed program for one step, with a column per slots row that adds slots to it."""
 
     def __init__(
         self,
@@ -153,9 +144,8 @@ class Relaxation:
         kept: Sequence[tuple[Objective, float]],
         step: Objective,
     ) -> None:
-        concerned = tuple(d for d in problem.demands if _concerned(d, step))
         partial = step.kind is not Kind.COST or any(value > 0 for _, value in kept)
-        unlimited = replace(problem, demands=concerned, capacity=None)
+        unlimited = replace(problem, capacity=None)
         self._model = AllocationModel(unlimited, Shape(partial=partial, flow=False), {})
         self._program = self._model.program
         self._objective = self._model.expression(step)
@@ -210,6 +200,7 @@ class Relaxation:
 
 
 def _concerned(demand: Demand, step: Objective) -> bool:
+    """Whether a demand has a say in a step, or a guarantee, which is all that later priorities keep."""
     guaranteed = any(max(v.minimum, v.floor) for v in demand.variants)
     return guaranteed or step.priority is None or demand.priority <= step.priority
 
