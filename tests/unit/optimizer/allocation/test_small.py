@@ -16,17 +16,19 @@ from inferno_optimizer.allocation import (
     solve,
     verify,
 )
-from inferno_optimizer.allocation import knapsack as knapsack_module
+from inferno_optimizer.allocation import search as search_module
 from inferno_optimizer.allocation.choices import Choices
-from inferno_optimizer.allocation.knapsack import Knapsack, Search
+from inferno_optimizer.allocation.knapsack import Knapsack
 from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.objectives import Kind, Objective, demand_value, places_of
+from inferno_optimizer.allocation.search import Search
 from inferno_optimizer.allocation.small import by_knapsack
 from unit.optimizer.allocation.exhaustive import a_candidate, a_demand, pools, random_problem
 from unit.optimizer.allocation.test_scale import crowded
 
 EFFORT = Effort(1.0, lambda: 0.0)
 BY_PROGRAM = Core(knapsacks=False)
+ROWS = 4
 SEPARABLE = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
 
 
@@ -65,11 +67,12 @@ def test_options_are_worth_what_the_objectives_say() -> None:
 
 
 def test_a_search_finds_the_best_of_all_combinations_whatever_the_prices() -> None:
-    for seed in range(150):
+    for seed in range(300):
         draw = np.random.default_rng(seed)
         knapsack = random_knapsack(draw)
-        prices = draw.choice([0.0, 1.0, 2.5], 3)
-        search = Search(knapsack, prices)
+        search = Search(knapsack, draw.choice([0.0, 1.0, 2.5], ROWS))
+        if seed % 2:
+            search.pair(search.widest)
         found = search.within(search.widest, 10_000)
         assert found.left_out == np.inf
         expected = least_values(knapsack)
@@ -87,22 +90,23 @@ def test_what_may_be_wasted_of_the_room_rules_out_no_solution() -> None:
     for seed in range(150):
         draw = np.random.default_rng(seed)
         knapsack = random_knapsack(draw)
-        search = Search(knapsack, draw.choice([0.0, 1.0, 2.5], 3))
+        search = Search(knapsack, draw.choice([0.0, 1.0, 2.5], ROWS))
         expected = search.within(search.widest, 10_000)
-        search.limit_waste(draw.choice([0.1, 0.3], 3))
+        search.limit_waste(draw.choice([0.1, 0.3], ROWS))
         found = search.within(search.widest, 10_000)
         assert (found.chosen is None) == (expected.chosen is None)
         assert found.excess == expected.excess
 
 
 def random_knapsack(draw: np.random.Generator) -> Knapsack:
-    """Four groups of up to four options on two devices, one of them with slots of two sizes; many ties."""
+    """Four groups of up to four options on three devices, one of them with slots of two sizes; many ties."""
     group = np.repeat(np.arange(4), draw.integers(1, 5, 4))
-    device = draw.integers(-1, 2, len(group))
+    device = draw.integers(-1, 3, len(group))
     units = draw.integers(1, 5, len(group))
-    takes = np.array([(device == 0) * units, (device == 0) * (units // 2), (device == 1) * units])
+    of_device = [(device == d) * units for d in range(3)]
     values = np.array([draw.integers(0, 4, len(group)), draw.integers(0, 3, len(group))]).astype(float)
-    return Knapsack(group, device, takes, values, draw.integers(0, 9, 3), np.array([0, 0, 1]))
+    takes = np.array([of_device[0], of_device[0] // 2, *of_device[1:]])
+    return Knapsack(group, device, takes, values, draw.integers(0, 9, ROWS), np.array([0, 0, 1, 2]))
 
 
 def least_values(knapsack: Knapsack) -> tuple[float, ...] | None:
@@ -119,7 +123,7 @@ def least_values(knapsack: Knapsack) -> tuple[float, ...] | None:
 
 def test_what_is_not_small_is_left_to_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = crowded(201, 12, 0.8)
-    monkeypatch.setattr(knapsack_module, "MOST_EXTENDED", 10)
+    monkeypatch.setattr(search_module, "MOST_EXTENDED", 10)
     assert by_knapsack(problem, places_of(problem), EFFORT) is None
     assert {stage.status for stage in solve(problem).stages} == {"optimal"}
 

@@ -11,12 +11,13 @@ from typing import Final
 import numpy as np
 
 from inferno_optimizer.allocation.choices import Choices
-from inferno_optimizer.allocation.knapsack import Knapsack, NotSmallError, Search
+from inferno_optimizer.allocation.knapsack import Knapsack, NotSmallError
 from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.objectives import Objective, Places, value_of
 from inferno_optimizer.allocation.problem import Problem, Rationing, Stage
 from inferno_optimizer.allocation.program import Floats, Indices
 from inferno_optimizer.allocation.saturation import choosing_steps, rationing_steps
+from inferno_optimizer.allocation.search import Search
 from inferno_optimizer.allocation.sequence import Outcome
 from inferno_optimizer.allocation.slot_prices import SlotPrices, slot_prices
 from inferno_optimizer.allocation.solver import InterruptedSolveError
@@ -26,10 +27,9 @@ MOST_CHOICES: Final = 4_000
 FIRST_GAP: Final = 1.5
 """In slots, at the highest price."""
 
-WIDER_GAP: Final = 2.0
+WIDER_GAP: Final = 3.0
 BEAM: Final = 100
 WIDER_BEAM: Final = 6
-MUCH_BETTER: Final = 0.25
 SUMS: Final = (Rationing.ALL_OR_NOTHING, Rationing.PRIORITY)
 """Policies without max-min fairness."""
 
@@ -81,34 +81,43 @@ def _best(knapsack: Knapsack, outline: Knapsack, effort: Effort) -> Indices | No
     """The option of every group in the best solution; None: there is no solution.
 
     `outline` has the options of which a relaxation mixes all others. Which gap is needed a first search
-    tells: it keeps few partial solutions, and often proves the best one already. Where it finds none there is
-    hardly room for any: then what may be wasted of the room is limited, too.
+    tells: it keeps few partial solutions, and often proves the best one already.
     """
-    prices = _prices(outline, outline.values[0], effort)
-    if prices is None:
+    search = _search(knapsack, outline, effort)
+    if search is None:
         return None
-    search, narrow, known = Search(knapsack, prices), False, False
-    gap, beam = FIRST_GAP * float(prices.max(initial=0.0)), BEAM
+    gap, beam, paired, known = FIRST_GAP * search.highest_price, BEAM, False, False
     while True:
         _go_on(effort)
         found = search.within(gap, beam)
-        exact = found.left_out == np.inf
         if found.excess <= gap + search.noise and found.excess + search.noise < found.left_out:
             return found.chosen
+        exact = found.left_out == np.inf
         if exact and gap >= search.widest:
             return None
-        if found.chosen is None and not (exact or narrow or known):
-            room_prices = _prices(outline, None, effort)
-            if room_prices is None:
-                return None
-            search.limit_waste(room_prices)
-            narrow, gap = True, search.widest
-            continue
-        beam *= 1 if exact or found.excess < MUCH_BETTER * gap else WIDER_BEAM
         if found.chosen is not None:
             known, gap = True, found.excess
         elif not known:
             gap = max(WIDER_GAP * gap, search.next_gap(gap))
+        if not (exact or paired):
+            search.pair(gap)
+            paired = True
+        elif not exact:
+            beam *= WIDER_BEAM
+
+
+def _search(knapsack: Knapsack, outline: Knapsack, effort: Effort) -> Search | None:
+    """By the prices of the relaxation; None: there is no solution."""
+    prices = _prices(outline, outline.values[0], effort)
+    if prices is None:
+        return None
+    search = Search(knapsack, prices)
+    if not prices.any():
+        room_prices = _prices(outline, None, effort)
+        if room_prices is None:
+            return None
+        search.limit_waste(room_prices)
+    return search
 
 
 def _go_on(effort: Effort) -> None:
