@@ -1,6 +1,7 @@
 """POST /optimize and POST /analyze as their callers see them: over HTTP, with good and bad bodies."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -115,6 +116,8 @@ async def test_a_misspelt_field_is_reported_in_the_plan(client: httpx.AsyncClien
         ("variants.0.load.output_tokens", None, "variants[0].load"),
         ("variants.0.load.state", "guessed", "variants[0].load.state"),
         ("variants.0.load.arrival_rate_rpm", -3, "variants[0].load.arrival_rate_rpm"),
+        ("variants.0.load", {"state": "idle", "arrival_rate_rpm": 60}, "variants[0].load"),
+        ("variants.0.current", {"accelerator": ""}, "variants[0].current.accelerator"),
         ("variants.0.max_replicas", 0, "variants[0]"),
         ("service_classes.0.priority", 0, "service_classes[0].priority"),
         ("service_classes.0.targets.0.itl_ms", 0, "service_classes[0].targets[0].itl_ms"),
@@ -141,6 +144,33 @@ async def test_a_body_that_is_no_snapshot_gives_a_problem_document(
     response = await client.post("/optimize", content=body, headers={"content-type": "application/json"})
     assert response.status_code in (400, 422)
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/optimize", "/analyze", "/optimizeOne"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b" ", "the body is empty"),
+        (gzip.compress(b"{}"), "the body is compressed: send it as plain text"),
+        (b"\xff{}", "the body is not UTF-8 text (invalid start byte at byte 0)"),
+        (b'{"x": ' + b"[" * 900 + b"]" * 900 + b"}", "the body is nested too deeply, more than 200 levels"),
+        (b'{"x": ' + b"1" * 5_000 + b"}", "the body has a number of thousands of digits"),
+    ],
+    ids=["empty", "compressed", "bytes", "deep", "digits"],
+)
+async def test_a_body_that_is_no_json_is_told_so_in_plain_words(
+    client: httpx.AsyncClient, path: str, body: bytes, said: str
+) -> None:
+    response = await client.post(path, content=body)
+    assert (response.status_code, response.json()["detail"]) == (400, said)
+
+
+async def test_a_valid_snapshot_with_a_deep_field_that_is_not_known_is_refused_too(
+    client: httpx.AsyncClient,
+) -> None:
+    body = json.dumps(WHAT_IF)[:-1] + ', "x": ' + "[" * 500 + "]" * 500 + "}"
+    response = await client.post("/optimize", content=body)
+    assert (response.status_code, response.json()["title"]) == (400, "Malformed JSON")
 
 
 async def test_nan_in_a_number_is_refused(client: httpx.AsyncClient) -> None:

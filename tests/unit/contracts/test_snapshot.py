@@ -91,3 +91,10 @@ def test_a_misspelt_field_is_kept_aside_and_named_with_the_closest_known_one() -
     body["remark"] = "from a newer collector"
     found = dict(unknown_fields(Snapshot.model_validate(body)))
     assert found == {"variants[0].min_replica": "min_replicas", "remark": None}
+
+
+def test_after_a_hundred_unknown_fields_the_rest_is_counted() -> None:
+    body = as_json(a_snapshot()) | {f"remark{n}": n for n in range(250)}
+    found = list(unknown_fields(Snapshot.model_validate(body)))
+    assert len(found) == 101
+    assert found[-1] == ("all else unknown (150 fields)", None)

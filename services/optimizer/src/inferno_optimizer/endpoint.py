@@ -4,7 +4,6 @@ The body is read as the JSON that it is, whatever its content type says (`curl -
 form). Nothing of the server is needed here, so it can be done in another process.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from inferno_optimizer.allocation import InterruptedSolveError, Problem
 from inferno_optimizer.choosing import Chosen, Refused, choose
+from inferno_optimizer.malformed import MalformedJsonError, parsed
 from inferno_optimizer.plan import make_plan
 from inferno_optimizer.queueing import SizedOnce
 from inferno_shared.contracts import Plan, Snapshot, WireModel
@@ -106,24 +106,15 @@ class Endpoint(Generic[Document]):
         try:
             return self.document.model_validate_json(body)
         except ValidationError:
-            document = _parsed(body)  # Python's parser says better what is wrong
+            pass  # Python's parser says better what is wrong
         try:
+            document = parsed(body)
             return self.document.model_validate(document)
+        except MalformedJsonError as error:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "Malformed JSON", f"the body {error}") from error
         except ValidationError as error:
             errors = [{**e, "loc": ("body", *e["loc"])} for e in error.errors(include_url=False)]
             raise validation_problem(errors, None if self.spelled_freely else document) from error
-
-
-def _parsed(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except json.JSONDecodeError as error:
-        reason = f"{error.msg} at character {error.pos}"
-    except UnicodeDecodeError as error:
-        reason = f"not UTF-8 text: {error.reason} at byte {error.start}"
-    except (ValueError, RecursionError) as error:
-        reason = str(error)
-    raise ProblemError(HTTPStatus.BAD_REQUEST, "Malformed JSON", reason)
 
 
 def _answer_of(problem: ProblemError) -> Answer:

@@ -1,6 +1,5 @@
 """Reads a wire type from a file or standard input; whatever is wrong with it is said in a line of its own."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from inferno_optimizer.malformed import MalformedJsonError, parsed
 from inferno_shared.contracts import WireModel, unknown_fields
 from inferno_shared.service.problems import validation_problem
 
@@ -35,7 +35,10 @@ def read(file: str, model: type[Input]) -> Input:
         UnreadableInputError: there is no such file, or its content is not the type's.
     """
     where = "standard input" if file == STANDARD_INPUT else file
-    body = _json(_text(file, where), where)
+    try:
+        body = parsed(_content(file, where))
+    except MalformedJsonError as error:
+        raise UnreadableInputError(f"{where}: {error}; {GIVE}") from error
     if not isinstance(body, dict):
         raise UnreadableInputError(f"{where}: is JSON, but not an object with named fields")
     try:
@@ -50,30 +53,11 @@ def read(file: str, model: type[Input]) -> Input:
     return value
 
 
-def _text(file: str, where: str) -> str:
+def _content(file: str, where: str) -> bytes:
     try:
-        content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
     except OSError as error:
         raise UnreadableInputError(f"{where}: {error.strerror or error}; {GIVE}") from error
-    if not content.strip():
-        raise UnreadableInputError(f"{where}: is empty; {GIVE}")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise UnreadableInputError(
-            f"{where}: is not UTF-8 text ({error.reason} at byte {error.start}); {GIVE}"
-        ) from error
-
-
-def _json(text: str, where: str) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableInputError(
-            f"{where}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; correct it"
-        ) from error
-    except RecursionError as error:
-        raise UnreadableInputError(f"{where}: is nested too deeply for a document of this kind") from error
 
 
 def _unknown(path: str, closest: str | None) -> str:

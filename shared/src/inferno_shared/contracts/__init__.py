@@ -60,7 +60,13 @@ from inferno_shared.contracts.snapshot import (
     TtftReading,
     Variant,
 )
-from inferno_shared.contracts.wire import SCHEMA_VERSION, Problem, WireModel, unknown_fields
+from inferno_shared.contracts.wire import (
+    SCHEMA_VERSION,
+    Problem,
+    WireModel,
+    named_with_closest,
+    unknown_fields,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -121,5 +127,6 @@ __all__ = [
     "VariantState",
     "WhatIf",
     "WireModel",
+    "named_with_closest",
     "unknown_fields",
 ]

@@ -159,7 +159,7 @@ class Profile(WireModel):
 class CurrentAllocation(WireModel):
     """What runs now."""
 
-    accelerator: str | None = None
+    accelerator: Name | None = None
     replicas: Count = 0
     ready_replicas: Count = 0
 
@@ -189,7 +189,7 @@ class Load(WireModel):
     message: str | None = Field(None, description="How the rate came about; when unknown: why")
 
     @model_validator(mode="after")
-    def _complete_when_observed(self) -> Self:
+    def _rate_as_the_state_says(self) -> Self:
         if self.state is LoadState.OBSERVED:
             missing = [
                 name
@@ -200,6 +200,10 @@ class Load(WireModel):
                 raise ValueError(f"state 'observed' needs {', '.join(missing)}")
             if self.arrival_rate_rpm and not self.output_tokens:
                 raise ValueError("output_tokens must be above 0 when requests arrive")
+        if self.state is LoadState.IDLE and self.arrival_rate_rpm:
+            raise ValueError(
+                f"state 'idle' means that nothing arrives, but arrival_rate_rpm is {self.arrival_rate_rpm:g}"
+            )
         return self
 
 

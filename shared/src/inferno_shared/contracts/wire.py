@@ -6,8 +6,9 @@ default).
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -20,6 +21,7 @@ MAX_VARIANTS = 20_000
 MAX_NODES = 20_000
 MAX_PROFILES_PER_VARIANT = 64
 MAX_BATCH_SIZE = 8_192
+MOST_UNKNOWN: Final = 100
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -47,16 +49,35 @@ class Problem(WireModel):
     message: Sentence = Field(description="What is wrong, the number or field that decided, and what to do")
 
 
-def unknown_fields(model: BaseModel, path: str = "") -> Iterator[tuple[str, str | None]]:
+def unknown_fields(model: BaseModel) -> Iterator[tuple[str, str | None]]:
     """Yield (path, closest known name or None) for each field of `model` that its type does not define.
 
     Example: a snapshot whose first variant says `min_replica` yields
     `("variants[0].min_replica", "min_replicas")`.
     """
+    return named_with_closest(_unknown(model, ""))
+
+
+def named_with_closest(
+    unknown: Iterable[tuple[str, str, Collection[str]]],
+) -> Iterator[tuple[str, str | None]]:
+    """Give each (path before the name, name, known names) its closest known name, if there is one.
+
+    A body can hold a million of them: after `MOST_UNKNOWN` the rest is counted and not looked at.
+    """
+    rest = iter(unknown)
+    for path, name, known in islice(rest, MOST_UNKNOWN):
+        closest = difflib.get_close_matches(name, known, n=1)
+        yield f"{path}{name}", closest[0] if closest else None
+    more = sum(1 for _ in rest)
+    if more:
+        yield f"all else unknown ({more} fields)", None
+
+
+def _unknown(model: BaseModel, path: str) -> Iterator[tuple[str, str, Collection[str]]]:
     kind = type(model)
     for name in model.model_extra or {}:
-        closest = difflib.get_close_matches(name, kind.model_fields, n=1)
-        yield f"{path}{name}", closest[0] if closest else None
+        yield path, name, kind.model_fields
     for name in _fields_with_models(kind):
         yield from _unknown_within(getattr(model, name), f"{path}{name}")
 
@@ -73,9 +94,9 @@ def _may_hold_models(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
     return any(_may_hold_models(part) for part in get_args(annotation))
 
 
-def _unknown_within(value: Any, path: str) -> Iterator[tuple[str, str | None]]:  # noqa: ANN401 - any field's value
+def _unknown_within(value: object, path: str) -> Iterator[tuple[str, str, Collection[str]]]:
     if isinstance(value, BaseModel):
-        yield from unknown_fields(value, f"{path}.")
+        yield from _unknown(value, f"{path}.")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _unknown_within(item, f"{path}[{index}]")

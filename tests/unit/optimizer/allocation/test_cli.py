@@ -97,13 +97,27 @@ def test_help_shows_examples(command: list[str]) -> None:
         ("[1]", "is JSON, but not an object"),
         ("", "is empty; give a JSON file"),
         ("[" * 200_000, "is nested too deeply"),
+        ('{"x": ' + "[" * 900 + "]" * 900 + "}", "is nested too deeply, more than 200 levels"),
+        ('{"x": ' + "1" * 5_000 + "}", "has a number of thousands of digits"),
         ('{"variants": []}', "accelerators: Field required"),
         (json.dumps({**SNAPSHOT, "variants": 3}), "variants: Input should be"),
         (json.dumps({**SNAPSHOT, "polcy": {}}), "polcy is not a known field: did you mean policy?"),
         (json.dumps({**SNAPSHOT, "policy": {"headroom": float("nan")}}), "policy.headroom: must be a finite"),
         ('"' + "x" * 10_000_000 + '"', "is JSON, but not an object"),
     ],
-    ids=["broken", "list", "empty", "deep", "missing", "type", "unknown", "nan", "10 MB"],
+    ids=[
+        "broken",
+        "list",
+        "empty",
+        "endless",
+        "deep",
+        "digits",
+        "missing",
+        "type",
+        "unknown",
+        "nan",
+        "10 MB",
+    ],
 )
 def test_a_wrong_input_is_refused_in_a_line_that_says_what_is_wrong(text: str, line: str) -> None:
     result = CliRunner().invoke(app, ["solve", "-"], input=text)

@@ -1,13 +1,12 @@
 """Reads objects whose field names come in any letter case, as Go does, and names those it did not know."""
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
-from inferno_shared.contracts import WireModel
+from inferno_shared.contracts import WireModel, named_with_closest
 
 
 class ForeignModel(WireModel):
@@ -33,22 +32,25 @@ class ForeignModel(WireModel):
         return {spelled: value[name] for spelled, name in given.items()}
 
 
-def unknown_names(model: BaseModel, path: str = "") -> Iterator[tuple[str, str | None]]:
+def unknown_names(model: BaseModel) -> Iterator[tuple[str, str | None]]:
     """Yield (path, closest known name or None) for each field that the reader ignores.
 
     Example: `costs` in the first accelerator yields ("acceleratorData.accelerators[0].costs", "cost").
     """
+    return named_with_closest(_unknown(model, ""))
+
+
+def _unknown(model: BaseModel, path: str) -> Iterator[tuple[str, str, Collection[str]]]:
     aliases = _aliases(type(model))
     for name in model.model_extra or {}:
-        closest = difflib.get_close_matches(name, aliases, n=1)
-        yield f"{path}{name}", closest[0] if closest else None
+        yield path, name, aliases
     for name, alias in zip(type(model).model_fields, aliases, strict=True):
         yield from _within(getattr(model, name), f"{path}{alias}")
 
 
-def _within(value: object, path: str) -> Iterator[tuple[str, str | None]]:
+def _within(value: object, path: str) -> Iterator[tuple[str, str, Collection[str]]]:
     if isinstance(value, BaseModel):
-        yield from unknown_names(value, f"{path}.")
+        yield from _unknown(value, f"{path}.")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _within(item, f"{path}[{index}]")
