@@ -123,6 +123,20 @@ def test_one_unit_comes_to_the_node_where_it_completes_a_replica() -> None:
     assert more.serves_rpm == pytest.approx(14.308867, rel=1e-4)
 
 
+def test_one_unit_comes_to_the_node_where_it_does_most() -> None:
+    """Replicas of 2 and of 3 units: neither fills 5 units alone, both together do, and 4 hold one of them."""
+    small = a_variant(
+        "two", namespace="x", model="llama0-70b", rate_rpm=10, profiles=[a_profile(acc_count=2)]
+    )
+    large = a_variant("three", rate_rpm=10, profiles=[a_profile(acc_count=3)])
+    nodes = [a_node("four", allocatable=4)]
+    more = one_more(
+        make_plan(a_snapshot(variants=[small, large], inventory=nodes, policy=EXPLAINED)), H100_DEVICE
+    )
+    assert (more.units, more.serves_rpm) == (1, 10)
+    assert "would give 1 replica more of the minimums and serve 10 requests/min more for" in more.message
+
+
 def test_many_competitors_are_asked_about_only_on_request() -> None:
     """Each of twelve wants two units. Of three on four, two get one: a second serves 25 - 14.3089 more."""
     crowd = [mobile(f"v{n:02}").model_copy(update={"keep_accelerator": False}) for n in range(12)]
@@ -144,6 +158,13 @@ def test_what_changes_is_told_by_priority_where_somebody_loses() -> None:
     )
     assert growth_sentence("G", Growth(1, {1: 0.0}, -50.0, 1)) == (
         "One more unit of G would give 1 replica more of the minimums for 50 cents/h."
+    )
+    assert growth_sentence("G", Growth(1, {10: -8.0}, -14.0, 1)) == (
+        "One more unit of G would give 1 replica more of the minimums"
+        " and serve 8 requests/min fewer of priority 10 for 14 cents/h."
+    )
+    assert growth_sentence("G", Growth(1, {}, 0.0, 2)) == (
+        "One more unit of G would give 2 replicas more of the minimums."
     )
     assert growth_sentence("G", Growth(4, {1: 0.0}, 0.0)) == (
         "One more unit of G would change nothing, nor would a new node with 4 of them."

@@ -6,20 +6,22 @@ done for the demands that compete for a device, where these have few variants, o
 asks for it; and told only where both plans are proven optimal: the difference of two guesses says nothing.
 Larger plans get an estimate: the price in a linear relaxation (`prices`), and the answer says that it is one.
 
-The unit comes to a node where it completes a replica's place: with replicas of 4, to one with 3 or 7 units.
-Where it changes nothing, a new node with the units of the smallest replica is tried.
+The unit comes to the node where it does most: with replicas of 4, to one with 3 or 7 units. Where it changes
+nothing, a new node with the units of the smallest replica is tried.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final, Literal
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation import Nodes, Problem, Rationing, Solution, SolverError, solve
 from inferno_optimizer.allocation.components import components, scarce_devices
-from inferno_optimizer.allocation.objectives import Kind
+from inferno_optimizer.allocation.objectives import Kind, Objective, served_share, value_of
+from inferno_optimizer.allocation.saturation import minimum_steps, rationing_steps
 from inferno_optimizer.candidates import SizedGroup
 from inferno_optimizer.decisions import Service
 from inferno_optimizer.demands import DemandKey
@@ -61,7 +63,7 @@ class Growth:
     @property
     def nothing(self) -> bool:
         """Whether the units would be of no use."""
-        changes = (*self.serves_rpm.values(), self.saves_cents_per_hour or 0.0)
+        changes = (*self.serves_rpm.values(), self.saves_cents_per_hour or 0.0, self.minimum_replicas)
         return all(abs(change) < NOTHING for change in changes)
 
 
@@ -130,12 +132,12 @@ def growth_of(
     while left:
         question = left.pop(0)
         base = _Worth(question.part, sized, solution)
-        for units, richer in _richer(question):
-            seconds = (deadline - clock()) / (2 * (len(left) + 1))
-            better = _solved(richer, seconds, interrupter, clock) if seconds > 0 else None
-            if better is None:
+        until = clock() + (deadline - clock()) / (len(left) + 1)
+        for units, grown in _richer(question):
+            solved = _best(question, grown, until, interrupter, clock)
+            if solved is None:
                 break
-            found[question.device] = _difference(units, base, _Worth(richer, sized, better))
+            found[question.device] = _difference(units, base, _Worth(question.part, sized, solved))
             if not found[question.device].nothing:
                 break
     priced = [question for question in questions if not question.exact]
@@ -169,41 +171,85 @@ def _priced(
     return found
 
 
-def _solved(
-    problem: Problem, seconds: float, interrupter: SolveInterrupter | None, clock: Callable[[], float]
+def _best(
+    question: Question,
+    grown: Sequence[Nodes],
+    deadline: float,
+    interrupter: SolveInterrupter | None,
+    clock: Callable[[], float],
 ) -> Solution | None:
-    """A plan that is proven optimal, if it was found in time."""
-    try:
-        solution = solve(problem, time_limit_seconds=seconds, interrupter=interrupter, clock=clock)
-    except SolverError:
-        return None
-    return solution if _proven(solution) else None
+    """The best plan with any of these nodes instead, if all of them were solved and proven in time."""
+    solved = []
+    for done, nodes in enumerate(grown):
+        problem = _with_nodes(question, nodes)
+        seconds = (deadline - clock()) / (1 + len(grown) - done)
+        if seconds <= 0:
+            return None
+        try:
+            solution = solve(problem, time_limit_seconds=seconds, interrupter=interrupter, clock=clock)
+        except SolverError:
+            return None
+        if not _proven(solution):
+            return None
+        solved.append((_merit(problem, solution), solution))
+    return min(solved, key=lambda entry: entry[0])[1]
 
 
 def _proven(solution: Solution) -> bool:
     return all(stage.status == "optimal" for stage in solution.stages)
 
 
-def _richer(question: Question) -> Iterator[tuple[int, Problem]]:
-    """The problem with one unit more, then with a node for the smallest replica: (units, problem)."""
+def _merit(problem: Problem, solution: Solution) -> list[float]:
+    """What plans are compared by: minimums missed, what the policy says, cost; smaller is better."""
+    assignments = solution.assignments
+    values: list[float] = []
+    for step in (*minimum_steps(problem), *rationing_steps(problem), Objective(Kind.COST)):
+        if isinstance(step, Objective):
+            values.append(value_of(step, problem, assignments, {}))
+        else:
+            concerned = [demand for demand in problem.demands if step.concerns(demand)]
+            values += sorted((1 - served_share(demand, assignments) for demand in concerned), reverse=True)
+    return [round(value, 6) for value in values]
+
+
+def _richer(question: Question) -> Iterator[tuple[int, list[Nodes]]]:
+    """What the nodes are with one unit more, wherever it may be of use, then with a node for a replica."""
     nodes = question.part.nodes(question.device)
-    grown = _grown(nodes, question.sizes)
-    if grown is not None:
-        yield 1, _with_nodes(question, grown)
-    if question.sizes[-1] > 1:
-        yield question.sizes[-1], _with_nodes(question, nodes.plus(question.sizes[-1]))
+    grown = list(_grown(nodes, question.sizes))
+    if grown:
+        yield 1, grown
+    smallest = question.sizes[-1]
+    if smallest > 1:
+        yield smallest, [nodes.plus(smallest)]
 
 
-def _grown(nodes: Nodes, sizes: Sequence[int]) -> Nodes | None:
-    """One unit more on a node where it completes the place of a replica, the largest if it can be."""
-    for size in sizes:
-        for units, count in (*nodes.free, (0, 1)):
-            if (units + 1) % size == 0:
-                others = {**dict(nodes.free), units: count - 1}
-                others[units + 1] = others.get(units + 1, 0) + 1
-                free = tuple(sorted((item for item in others.items() if min(item) > 0), reverse=True))
-                return replace(nodes, free=free)
-    return None
+def _grown(nodes: Nodes, sizes: Sequence[int]) -> Iterator[Nodes]:
+    """One unit more on a node that replicas can fill to the last unit then; any other would leave it free.
+
+    Where each size divides the next, a node that is full of the largest one serves all others as well.
+    """
+    placed = sorted({*sizes, *(size for size, _ in nodes.fixed)}, reverse=True)
+    chain = all(large % small == 0 for large, small in pairwise(placed))
+    filled = _filled(nodes.largest + 1, placed)
+    useful = [units for units, _ in (*nodes.free, (0, 1)) if units + 1 in filled]
+    if chain and useful:
+        useful = [max(useful, key=lambda units: max(size for size in placed if (units + 1) % size == 0))]
+    for units in useful:
+        others = Counter(dict(nodes.free))
+        others[units] -= 1
+        others[units + 1] += 1
+        yield replace(
+            nodes, free=tuple(sorted(((u, n) for u, n in others.items() if u and n > 0), reverse=True))
+        )
+
+
+def _filled(most: int, sizes: Sequence[int]) -> set[int]:
+    """Units that replicas of these sizes can take together, up to `most`."""
+    filled = {0}
+    for units in range(1, most + 1):
+        if any(units - size in filled for size in sizes):
+            filled.add(units)
+    return filled
 
 
 def _with_nodes(question: Question, nodes: Nodes) -> Problem:

@@ -102,24 +102,26 @@ def _estimate(device: str, growth: Growth) -> str:
 
 
 def _change(growth: Growth) -> str:
+    """What changes, the most important first: minimums, requests/min, cents/h."""
     saves = growth.saves_cents_per_hour or 0.0
+    told = []
+    if growth.minimum_replicas > 0:
+        told.append(f"give {replicas_of(growth.minimum_replicas)} more of the minimums")
     changed = {p: change for p, change in growth.serves_rpm.items() if abs(change) > NOTHING}
-    if all(change > 0 for change in changed.values()):
-        serves = f"serve {sum(changed.values()):.6g} requests/min more"
-    else:
-        serves = "serve " + " and ".join(
-            f"{abs(change):.6g} requests/min {'more' if change > 0 else 'fewer'} of priority {priority}"
-            for priority, change in changed.items()
+    if changed and all(change > 0 for change in changed.values()):
+        told.append(f"serve {sum(changed.values()):.6g} requests/min more")
+    elif changed:
+        told.append(
+            "serve "
+            + " and ".join(
+                f"{abs(change):.6g} requests/min {'more' if change > 0 else 'fewer'} of priority {priority}"
+                for priority, change in changed.items()
+            )
         )
-    if abs(saves) <= NOTHING:
-        return serves
-    if not changed and saves > 0:
-        return f"save {saves:.6g} cents/h"
-    if not changed and growth.minimum_replicas > 0:
-        serves = f"give {replicas_of(growth.minimum_replicas)} more of the minimums"
-    elif not changed:
-        serves = "serve more evenly"
-    return f"{serves} and save {saves:.6g} cents/h" if saves > 0 else f"{serves} for {-saves:.6g} cents/h"
+    if saves > NOTHING:
+        return " and ".join([*told, f"save {saves:.6g} cents/h"])
+    price = f" for {-saves:.6g} cents/h" if saves < -NOTHING else ""
+    return (" and ".join(told) or "serve more evenly") + price
 
 
 def _devices(devices: Sequence[str], decision: Decision, scarcity: Scarcity) -> Iterator[str]:
