@@ -117,6 +117,32 @@ def test_a_server_that_cannot_be_planned_for_is_held_with_the_reason_alone(serve
     assert answer["problems"][0]["subject"] == "Server x"
 
 
+@pytest.mark.parametrize(
+    ("server", "capacity", "words"),
+    [
+        (a_server(minNumReplicas=9), 5, "(more of the 9 of minNumReplicas do not fit the capacity)"),
+        (a_server(minNumReplicas=4), 5, "(the minimum of replicas suffices)"),
+        (a_server(rate=0, minNumReplicas=9), 5, "no load: of the minimum of 9 replicas 5 fit the capacity"),
+        (a_server(rate=0, minNumReplicas=9), 0, "no load: of the minimum of 9 replicas 0 fit the capacity"),
+        (a_server(rate=0, minNumReplicas=2), 5, "no load: the minimum of 2 replicas on H100"),
+        (a_server(service_class="Gold", current=RUNNING | {"numReplicas": 1}), 5, "It keeps its 1 replica"),
+    ],
+)
+def test_a_minimum_and_what_is_kept_are_told_as_they_are(server: Json, capacity: int, words: str) -> None:
+    told = on_the_wire(a_system(servers=[server], capacity={"H100": capacity}))["allocations"]["s1"][
+        "message"
+    ]
+    assert told.endswith(words)
+
+
+def test_who_is_turned_away_is_not_served() -> None:
+    found = answered(a_system(servers=[a_server(rate=60, maxQueueSize=0)])).allocations["s1"]
+    assert found.outcome == "served"
+    assert found.blocking is not None
+    assert found.blocking > 0.01
+    assert found.served_rate == pytest.approx(60 * (1 - found.blocking), abs=1e-4)
+
+
 def test_a_held_server_is_predicted_where_its_accelerator_is_known() -> None:
     server = a_server(current=RUNNING)
     found = answered(a_system(classes=[a_class(itl=1)], servers=[server])).allocations["s1"]

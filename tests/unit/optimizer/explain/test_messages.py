@@ -301,3 +301,47 @@ def test_a_crowd_that_is_served_is_told_what_a_unit_would_save(policy: Saturatio
     assert more.saves_cents_per_hour == pytest.approx(10, rel=1e-6)
     assert f"One more unit of {A100_DEVICE} would save about 10 cents/h, by its price" in more.message
     assert plan.capacity[1].one_more is None
+
+
+def test_a_minimum_that_does_not_fit_is_named_and_no_other_accelerator_is_compared() -> None:
+    """Of 9 replicas at least, 4 have room, though two serve 25 requests/min on either accelerator."""
+    told = message(world(mobile("v", min_replicas=9), h100=4, a100=3), "v")
+    assert "There is room for 4 replicas, 5 too few for the minimum of 9." in told
+    assert told.endswith("Add devices, free some, or lower minReplicas.")
+
+
+def test_a_short_demand_with_a_minimum_beyond_its_need_is_told_all_that_helps() -> None:
+    told = message(world(a_variant(min_replicas=5), h100=2), a_variant().name)
+    assert "There is room for 2 replicas, 3 too few for the minimum of 5: 28.6177 requests/min" in told
+    assert "Add devices, free some, lower minReplicas, or relax the SLO." in told
+
+
+def test_an_accelerator_on_which_the_maximum_does_not_suffice_is_no_next_best() -> None:
+    """At most two replicas: A100 at half the speed would take four for 25 requests/min."""
+    slow = a_profile("A100", parameters=LinearParameters(alpha=41.16, beta=0.82))
+    bounded = mobile("v", profiles=[a_profile("H100"), slow], max_replicas=2)
+    assert "next best" not in planned(bounded, Policy(), SEED_ACCELERATORS).message
+    moved = bounded.model_copy(update={"current": a_variant(accelerator="A100", replicas=2).current})
+    told = planned(moved, Policy(), SEED_ACCELERATORS).message
+    assert "Moves from A100 to H100: A100 would take more replicas than the maximum of 2." in told
+
+
+def test_a_move_to_where_the_maximum_serves_more_says_so() -> None:
+    bounded = mobile(
+        "v",
+        profiles=[a_profile("A100"), a_profile("H100", max_batch_size=8)],
+        max_replicas=1,
+        current=a_variant(accelerator="A100", replicas=1).current,
+    ).model_copy(update={"load": a_variant(rate_rpm=100).load})
+    told = planned(bounded, Policy(), SEED_ACCELERATORS).message
+    assert told.endswith("Moves from A100 to H100, where the maximum of 1 replica serves more.")
+
+
+def test_an_slo_that_nothing_meets_says_what_to_do() -> None:
+    told = planned(
+        a_variant(profiles=[a_profile(parameters=LinearParameters(alpha=900, beta=1))]),
+        Policy(),
+        SEED_ACCELERATORS,
+    ).message
+    assert "a nearly idle replica already has" in told
+    assert "Raise the target, or use a faster accelerator or profile. At 37.5 requests/min" in told

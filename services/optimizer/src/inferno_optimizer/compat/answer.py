@@ -8,6 +8,7 @@ from inferno_optimizer.compat.orders import Option, Order, Refusal
 from inferno_optimizer.compat.problem import key_of
 from inferno_optimizer.compat.solution import AnsweredAllocation, AnsweredLoad
 from inferno_optimizer.compat.system import ServerSpec
+from inferno_optimizer.explain.wording import replicas_of
 from inferno_optimizer.queueing import Performance, predict
 from inferno_shared.contracts import LinearParameters, Outcome
 
@@ -60,14 +61,12 @@ def _placed(order: Order, assignment: Assignment, limits: Mapping[str, int] | No
     option = order.option(assignment.accelerator) if assignment.replicas else None
     if option is None:
         outcome = Outcome.UNSERVED if order.rate_rpm else Outcome.SERVED
-        message = _scarce(order, limits) if order.rate_rpm else "no load and no minimum of replicas"
+        message = _scarce(order, limits) if order.rate_rpm else _idle(order)
         return _Placed(order.server, None, "", 0, 0.0, 0.0, outcome, message)
     replicas = assignment.replicas
     if not order.required_rpm:
-        message = f"no load: the minimum of {_replicas(replicas, option)}"
-        return _Placed(
-            order.server, option, option.accelerator.name, replicas, 0.0, 0.0, Outcome.SERVED, message
-        )
+        name, message = option.accelerator.name, _idle(order, option, replicas)
+        return _Placed(order.server, option, name, replicas, 0.0, 0.0, Outcome.SERVED, message)
     capacity_rpm = option.sizing.capacity_rpm * replicas
     full = capacity_rpm >= order.required_rpm * (1 - TOLERANCE)
     beyond_minimum = replicas > order.server.min_num_replicas
@@ -87,7 +86,7 @@ def _placed(order: Order, assignment: Assignment, limits: Mapping[str, int] | No
 def _held(refusal: Refusal) -> _Placed:
     current = refusal.server.current_alloc
     load = current.load
-    message = f"{refusal.message}. It keeps its {current.num_replicas} replicas"
+    message = f"{refusal.message}. It keeps its {replicas_of(current.num_replicas)}"
     return _Placed(
         server=refusal.server,
         option=refusal.running if current.num_replicas else None,
@@ -125,17 +124,39 @@ def _answered(placed: _Placed, performance: Performance | None) -> AnsweredAlloc
             "utilization": _rounded(performance.utilization),
             "blocking": _rounded(performance.blocking),
             "message": placed.message + _turned_away(performance, placed.server),
+            "served_rate": _rounded(_not_turned_away(placed, performance)),
         }
     )
+
+
+def _not_turned_away(placed: _Placed, performance: Performance) -> float | None:
+    """What is served of what arrives; with a short queue some of it finds no place."""
+    if placed.served_rpm is None:
+        return None
+    return min(placed.served_rpm, placed.rate_rpm * placed.replicas * (1 - performance.blocking))
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DECIMALS)
 
 
+def _idle(order: Order, option: Option | None = None, replicas: int = 0) -> str:
+    minimum = order.server.min_num_replicas
+    if replicas < minimum:
+        return f"no load: of the minimum of {replicas_of(minimum)} {replicas} fit the capacity"
+    return (
+        f"no load: the minimum of {_replicas(replicas, option)}"
+        if option
+        else "no load and no minimum of replicas"
+    )
+
+
 def _served(order: Order, option: Option, replicas: int) -> str:
+    minimum = order.server.min_num_replicas
     one_less_rpm = (replicas - 1) * option.sizing.capacity_rpm
-    if one_less_rpm >= order.required_rpm:
+    if replicas < minimum:
+        reason = f"more of the {minimum} of minNumReplicas do not fit the capacity"
+    elif one_less_rpm >= order.required_rpm:
         reason = "the minimum of replicas suffices"
     else:
         reason = BINDING[option.sizing.binding]
@@ -164,7 +185,7 @@ def _need(option: Option, required_rpm: float, limits: Mapping[str, int]) -> str
 
 
 def _replicas(replicas: int, option: Option) -> str:
-    return f"{replicas} {'replica' if replicas == 1 else 'replicas'} on {option.accelerator.name}"
+    return f"{replicas_of(replicas)} on {option.accelerator.name}"
 
 
 def _turned_away(performance: Performance, server: ServerSpec) -> str:

@@ -5,6 +5,8 @@ from typing import Final
 from inferno_optimizer.allocation.problem import SWITCHING_SHARE
 from inferno_optimizer.candidates import Sized
 from inferno_optimizer.decisions import Decision, replicas_alone
+from inferno_optimizer.explain.wording import replicas_of
+from inferno_shared.contracts import PlanReason
 
 SAME: Final = 1e-9
 CHARGE: Final = f"{SWITCHING_SHARE * 100:g} % of old and new cost"
@@ -31,10 +33,14 @@ def _why(decision: Decision, choice: Sized, current_cost_per_hour: float) -> str
     before = next((c for c in decision.member.choices if c.accelerator.name == current), None)
     if before is None:
         return f": {current} cannot keep the SLO, or lacks a profile or a price."
-    if not decision.service.required_met:
+    if decision.reason is PlanReason.MAXIMUM_REPLICAS:
+        return f", where the maximum of {replicas_of(decision.replicas)} serves more."
+    if _short(decision):
         return ", where there is more room for it."
     if decision.shared:
         return f", as part of the cheapest plan for the {_members(decision)} variants of this demand."
+    if not _may_serve(decision, before):
+        return f": {current} would take more replicas than the maximum of {decision.variant.max_replicas}."
     new, old = _cost(decision, choice), _cost(decision, before)
     charge = SWITCHING_SHARE * (current_cost_per_hour + new)
     compared = f"{new:.6g} cents/h and {charge:.6g} for switching ({CHARGE}) against {old:.6g} for staying"
@@ -51,7 +57,8 @@ def _stays(decision: Decision, choice: Sized, current_cost_per_hour: float) -> s
         more = len({profile.accelerator for profile in variant.profiles}) > 1
         kept = more and variant.keep_accelerator and variant.current.accelerator is not None
         return f"Stays on {name}, as keepAccelerator asks." if kept else ""
-    if not decision.service.required_met or not decision.service.sized.required_rpm:
+    others = [c for c in others if _may_serve(decision, c)]
+    if not others or _short(decision) or not decision.service.sized.required_rpm:
         return ""
     new_comer = variant.current.accelerator is None
     charged = []
@@ -69,12 +76,28 @@ def _stays(decision: Decision, choice: Sized, current_cost_per_hour: float) -> s
     return f"{verdict} {name} for {own:.6g} cents/h: {best}, the next best, would cost {told}{tie}."
 
 
-def _cost(decision: Decision, choice: Sized) -> float:
-    """Cents per hour of serving the whole demand on one accelerator."""
+def _short(decision: Decision) -> bool:
+    """Whether its demand is not served in full, or it misses its minimum."""
+    return not decision.service.required_met or decision.replicas < decision.variant.min_replicas
+
+
+def _may_serve(decision: Decision, choice: Sized) -> bool:
+    """Whether the variant's maximum lets one accelerator serve the whole demand."""
+    maximum = decision.variant.max_replicas
+    return maximum is None or _replicas(decision, choice) <= maximum
+
+
+def _replicas(decision: Decision, choice: Sized) -> int:
+    """Replicas that serve the whole demand on one accelerator."""
     replicas = decision.variant.min_replicas
     if decision.service.sized.required_rpm:
         replicas = max(replicas, replicas_alone(decision.service.sized, choice))
-    return choice.cost_per_hour * replicas
+    return replicas
+
+
+def _cost(decision: Decision, choice: Sized) -> float:
+    """Cents per hour of serving the whole demand on one accelerator."""
+    return choice.cost_per_hour * _replicas(decision, choice)
 
 
 def _members(decision: Decision) -> int:

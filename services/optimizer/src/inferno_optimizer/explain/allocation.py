@@ -8,7 +8,7 @@ from typing import Final
 from inferno_optimizer.decisions import Decision, HeldDecision
 from inferno_optimizer.explain.accelerator import accelerator_sentence
 from inferno_optimizer.explain.scarcity import Scarcity, dearer, shortage
-from inferno_optimizer.explain.wording import latencies, missed, replicas_of
+from inferno_optimizer.explain.wording import latencies, missed, ms, replicas_of
 from inferno_shared.contracts import Outcome, PlanReason, Policy
 
 BINDING: Final = {
@@ -50,10 +50,12 @@ def explain_held(held: HeldDecision) -> str:
     kept, current = held.keeping.replicas, held.keeping.held.variant.current.replicas
     keeps = f"Keeps {replicas_of(kept)}" if kept == current else f"Gets its minimum of {replicas_of(kept)}"
     text = f"{keeps}: {held.keeping.held.message}."
+    if held.keeping.held.reason is PlanReason.INFEASIBLE_SLO:
+        text += " Raise the target, or use a faster accelerator or profile."
     if held.performance is not None and held.rate_rpm:
-        return (
-            f"{text} At {held.rate_rpm:.6g} requests/min these replicas give an ITL of"
-            f" {held.performance.itl_ms:.4g} ms and a mean wait of {held.performance.wait_ms:.4g} ms."
+        text += (
+            f" At {held.rate_rpm:.6g} requests/min these replicas give an ITL of"
+            f" {ms(held.performance.itl_ms)} ms and a mean wait of {ms(held.performance.wait_ms)} ms."
         )
     return text
 

@@ -41,9 +41,12 @@ def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator
     """Sentences for a variant whose demand is not served in full, or that misses its minimum."""
     service = decision.service
     got = f"There is room for {replicas_of(decision.replicas) if decision.replicas else 'no replica'}"
-    missing = _missing(decision, scarcity)
-    if missing:
-        got += f", {missing} too few"
+    minimum = decision.variant.min_replicas
+    needed = _needed(decision, scarcity)
+    if max(needed, minimum) > decision.replicas:
+        got += f", {max(needed, minimum) - decision.replicas} too few"
+    if minimum > max(needed, decision.replicas):
+        got += f" for the minimum of {minimum}"
     if decision.outcome is Outcome.UNSERVED and policy.saturation_policy is SaturationPolicy.NONE:
         got += ", as saturation policy None serves a demand in full or not beyond its minimum"
     unserved_rpm = service.rate_rpm - service.served_rpm
@@ -54,7 +57,10 @@ def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator
     yield f"{got}."
     choices = [decision.choice] if decision.choice else decision.member.choices
     yield from _devices(sorted({choice.accelerator.device for choice in choices}), decision, scarcity)
-    yield "Add devices, free some, or relax the SLO."
+    helps = ["Add devices", "free some"]
+    helps += ["lower minReplicas"] if minimum > decision.replicas else []
+    helps += [] if service.required_met else ["relax the SLO"]
+    yield f"{', '.join(helps[:-1])}, or {helps[-1]}."
 
 
 def dearer(decision: Decision, scarcity: Scarcity) -> Iterator[str]:
@@ -159,17 +165,15 @@ def _holders(device: str, decision: Decision, scarcity: Scarcity) -> str:
     return f", of which {told}" + (f" and {rest} by others" if rest else "") + " are used"
 
 
-def _missing(decision: Decision, scarcity: Scarcity) -> int:
-    """Replicas not given, where another number of them on what it has, or would have, serves it all."""
+def _needed(decision: Decision, scarcity: Scarcity) -> int:
+    """Replicas on what it has, or would have, that serve it all; 0 where its other variants have a say."""
     if decision.shared:
         return 0
     if decision.choice is not None and decision.needed_alone is not None:
         maximum = decision.variant.max_replicas
-        needed = decision.needed_alone if maximum is None else min(decision.needed_alone, maximum)
-    else:
-        wish = scarcity.wishes.get(decision.service.sized.group.key)
-        needed = wish.assignments[decision.variant.key].replicas if wish else 0
-    return max(0, max(needed, decision.variant.min_replicas) - decision.replicas)
+        return decision.needed_alone if maximum is None else min(decision.needed_alone, maximum)
+    wish = scarcity.wishes.get(decision.service.sized.group.key)
+    return wish.assignments[decision.variant.key].replicas if wish else 0
 
 
 def _device_of(assignment: Assignment, decision: Decision) -> str | None:

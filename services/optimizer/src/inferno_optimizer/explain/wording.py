@@ -21,13 +21,13 @@ def latencies(found: Performance, target: SloTarget, policy: Policy) -> str:
 
     Example: ITL is 21.48 ms of 24 and TTFT 303.7 ms of 500 (95th percentile; mean wait 101.4 ms).
     """
-    itl = f"ITL is {_ms(found.itl_read_ms)} ms" + (f" of {target.itl_ms:g}" if target.itl_ms else "")
+    itl = f"ITL is {ms(found.itl_read_ms)} ms" + (f" of {target.itl_ms:g}" if target.itl_ms else "")
     if policy.itl_reading is ItlReading.QUANTILE:
         itl += f" ({_percentile(policy.itl_percentile)})"
-    ttft = f"TTFT {_ms(found.ttft_read_ms)} ms" + (f" of {target.ttft_ms:g}" if target.ttft_ms else "")
+    ttft = f"TTFT {ms(found.ttft_read_ms)} ms" + (f" of {target.ttft_ms:g}" if target.ttft_ms else "")
     read = "mean" if policy.ttft_reading is TtftReading.MEAN else _percentile(policy.ttft_percentile)
     blocked = f", {found.blocking:.1%} are turned away" if found.blocking > WORTH_TELLING else ""
-    return f"{itl} and {ttft} ({read}; mean wait {_ms(found.wait_ms)} ms){blocked}"
+    return f"{itl} and {ttft} ({read}; mean wait {ms(found.wait_ms)} ms){blocked}"
 
 
 def missed(found: Performance, target: SloTarget) -> str:
@@ -38,7 +38,7 @@ def missed(found: Performance, target: SloTarget) -> str:
     return f": {' and '.join(names)} would be missed" if names else ""
 
 
-def _ms(value: float) -> str:
+def ms(value: float) -> str:
     """Four digits, and whole milliseconds above: 21.48, 164204."""
     return f"{value:.4g}" if value < MANY_MS else f"{value:.0f}"
 
