@@ -310,6 +310,12 @@ def test_a_minimum_that_does_not_fit_is_named_and_no_other_accelerator_is_compar
     assert told.endswith("Add devices, free some, or lower minReplicas.")
 
 
+def test_the_policy_is_no_reason_for_a_minimum_that_is_missed() -> None:
+    none = EXPLAINED.model_copy(update={"saturation_policy": SaturationPolicy.NONE})
+    assert "as saturation policy None" in message(world(mobile("v"), h100=1, policy=none), "v")
+    assert "as saturation policy None" not in message(world(mobile("v"), h100=0, policy=none), "v")
+
+
 def test_a_short_demand_with_a_minimum_beyond_its_need_is_told_all_that_helps() -> None:
     told = message(world(a_variant(min_replicas=5), h100=2), a_variant().name)
     assert "There is room for 2 replicas, 3 too few for the minimum of 5: 28.6177 requests/min" in told

@@ -20,8 +20,8 @@ from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation import Nodes, Problem, Rationing, Solution, SolverError, solve
 from inferno_optimizer.allocation.components import components, scarce_devices
-from inferno_optimizer.allocation.objectives import Kind, Objective, served_share, value_of
-from inferno_optimizer.allocation.saturation import minimum_steps, rationing_steps
+from inferno_optimizer.allocation.objectives import Kind, Objective, places_of, served_share, value_of
+from inferno_optimizer.allocation.saturation import choosing_steps, minimum_steps, rationing_steps
 from inferno_optimizer.candidates import SizedGroup
 from inferno_optimizer.decisions import Service
 from inferno_optimizer.demands import DemandKey
@@ -200,12 +200,12 @@ def _proven(solution: Solution) -> bool:
 
 
 def _merit(problem: Problem, solution: Solution) -> list[float]:
-    """What plans are compared by: minimums missed, what the policy says, cost; smaller is better."""
-    assignments = solution.assignments
+    """All that plans are compared by, in its order; smaller is better."""
+    assignments, places = solution.assignments, places_of(problem)
     values: list[float] = []
-    for step in (*minimum_steps(problem), *rationing_steps(problem), Objective(Kind.COST)):
+    for step in (*minimum_steps(problem), *rationing_steps(problem), *choosing_steps()):
         if isinstance(step, Objective):
-            values.append(value_of(step, problem, assignments, {}))
+            values.append(value_of(step, problem, assignments, places))
         else:
             concerned = [demand for demand in problem.demands if step.concerns(demand)]
             values += sorted((1 - served_share(demand, assignments) for demand in concerned), reverse=True)

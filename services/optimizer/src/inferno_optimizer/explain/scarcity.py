@@ -47,7 +47,8 @@ def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator
         got += f", {max(needed, minimum) - decision.replicas} too few"
     if minimum > max(needed, decision.replicas):
         got += f" for the minimum of {minimum}"
-    if decision.outcome is Outcome.UNSERVED and policy.saturation_policy is SaturationPolicy.NONE:
+    stopped = decision.outcome is Outcome.UNSERVED and decision.replicas >= minimum
+    if stopped and policy.saturation_policy is SaturationPolicy.NONE:
         got += ", as saturation policy None serves a demand in full or not beyond its minimum"
     unserved_rpm = service.rate_rpm - service.served_rpm
     if unserved_rpm > NOTHING:
