@@ -1,7 +1,7 @@
 from builders import a_node, a_snapshot, a_variant
 from inferno_optimizer.plan import make_plan
 from inferno_optimizer.whatif import difference
-from inferno_shared.contracts import Outcome, Policy
+from inferno_shared.contracts import Outcome, Policy, SaturationPolicy
 
 LIMITED = Policy(unlimited=False)
 
@@ -44,6 +44,20 @@ def test_who_is_worse_or_better_off_is_named() -> None:
     name = "llm-d-sim/ms-inference-scheduling-llm-d-modelservice-decode"
     assert lost.summary.endswith(f"; worse off: {name} (served -> unserved)")
     assert won.summary.endswith(f"; better off: {name} (unserved -> served)")
+
+
+def test_more_load_on_the_same_devices_shows_what_is_served_of_it() -> None:
+    """Two units take 28.6177 requests/min, of 37.5 as of 75: no variant differs, and yet more go short."""
+    partly = Policy(unlimited=False, saturation_policy=SaturationPolicy.PRIORITY_EXHAUSTIVE)
+    two = [a_node(allocatable=2)]
+    base, other = (
+        make_plan(a_snapshot(variants=[a_variant(rate_rpm=rate)], inventory=two, policy=partly))
+        for rate in (37.5, 75)
+    )
+    assert difference(base, other).summary == (
+        "cost 100 -> 100 cents/h (+0); 2 -> 2 units; 0 of 1 variants differ;"
+        " serves 28.6177 of 37.5 -> 28.6177 of 75 requests/min"
+    )
 
 
 def test_latencies_alone_are_no_difference() -> None:

@@ -108,6 +108,10 @@ def _summary(base: Plan, other: Plan, variants: Sequence[VariantDifference]) -> 
         f"{before.gpus} -> {after.gpus} units",
         f"{len(variants)} of {len(base.allocations)} variants differ",
     ]
+    served = [_served(base), _served(other)]
+    if served[0] != served[1] and any(part < whole for part, whole in served):
+        told = [f"{part:.6g} of {whole:.6g}" for part, whole in served]
+        parts.append(f"serves {told[0]} -> {told[1]} requests/min")
     for words, outcomes in (("worse off", (False, True)), ("better off", (True, False))):
         names = [
             f"{v.namespace}/{v.name} ({v.before.outcome} -> {v.after.outcome})"
@@ -118,3 +122,11 @@ def _summary(base: Plan, other: Plan, variants: Sequence[VariantDifference]) -> 
             more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
             parts.append(f"{words}: {', '.join(names[:MOST_SHOWN])}{more}")
     return "; ".join(parts)
+
+
+def _served(plan: Plan) -> tuple[float, float]:
+    """Requests/min served, and arriving, of all demands that are known."""
+    return (
+        sum(demand.served_rpm or 0.0 for demand in plan.demands),
+        sum(demand.rate_rpm or 0.0 for demand in plan.demands if demand.served_rpm is not None),
+    )
