@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from builders import H100_DEVICE, SEED_ACCELERATORS, a_node, a_profile, a_snapshot, a_variant
+from builders import (
+    H100_DEVICE,
+    SEED_ACCELERATORS,
+    SEED_SERVICE_CLASSES,
+    a_node,
+    a_profile,
+    a_snapshot,
+    a_variant,
+)
 from inferno_optimizer.explain import Growth, growth_sentence
 from inferno_optimizer.plan import make_plan
 from inferno_shared.contracts import (
@@ -351,3 +359,35 @@ def test_an_slo_that_nothing_meets_says_what_to_do() -> None:
     ).message
     assert "a nearly idle replica already has" in told
     assert "Raise the target, or use a faster accelerator or profile. At 37.5 requests/min" in told
+
+
+def test_head_room_and_a_throughput_target_say_what_one_replica_less_would_not_provide_for() -> None:
+    """40 requests/min take three replicas of 14.3089, with head-room 2 six; a target of 300 tokens/s five."""
+    busy = a_variant(rate_rpm=40)
+    told = planned(busy, Policy(headroom=2), SEED_ACCELERATORS).message
+    assert "40 requests/min arrive, 80 are provided for (head-room 2);" in told
+    assert told.endswith(", but only 71.5444 of the 80 would be provided for.")
+    target = SEED_SERVICE_CLASSES[0].targets[0].model_copy(update={"tokens_per_second": 300})
+    fast = [SEED_SERVICE_CLASSES[0].model_copy(update={"targets": [target]})]
+    plan = make_plan(a_snapshot(variants=[busy], service_classes=fast, policy=Policy(headroom=1.1)))
+    assert "64.5161 are provided for (a target of 300 tokens/s);" in message(plan, busy.name)
+
+
+def test_one_replica_less_than_the_minimum_of_a_shared_demand_says_so() -> None:
+    shared = [a_variant("a", rate_rpm=10, min_replicas=2), a_variant("b", rate_rpm=10, min_replicas=2)]
+    told = message(make_plan(a_snapshot(variants=shared)), "a")
+    assert told.endswith("ms): the minimum of 2 would be missed.")
+
+
+def test_what_a_shared_demand_is_served_is_told_as_its_variants_do_together() -> None:
+    both = [a_variant(name, rate_rpm=30, min_replicas=0) for name in ("a", "b")]
+    told = message(world(*both, h100=2), "a")
+    assert (
+        ": 28.6177 requests/min are served within the SLO by the 2 variants of this demand, 31.3823" in told
+    )
+
+
+def test_an_accelerator_that_cannot_keep_the_slo_is_named_to_a_variant_that_may_move() -> None:
+    slow = a_profile("G2", parameters=LinearParameters(alpha=900, beta=1))
+    told = planned(mobile("v", profiles=[a_profile("H100"), slow]), Policy(), SEED_ACCELERATORS).message
+    assert told.endswith("G2 cannot keep the SLO, or has no price.")

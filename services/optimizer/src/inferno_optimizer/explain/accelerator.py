@@ -9,6 +9,7 @@ from inferno_optimizer.explain.wording import replicas_of
 from inferno_shared.contracts import PlanReason
 
 SAME: Final = 1e-9
+MOST_NAMED: Final = 3
 CHARGE: Final = f"{SWITCHING_SHARE * 100:g} % of old and new cost"
 
 
@@ -23,8 +24,27 @@ def accelerator_sentence(decision: Decision, current_cost_per_hour: float) -> st
         return ""
     name = choice.accelerator.name
     if current in (None, name):
-        return _stays(decision, choice, current_cost_per_hour)
-    return f"Moves from {current} to {name}{_why(decision, choice, current_cost_per_hour)}"
+        told = _stays(decision, choice, current_cost_per_hour)
+    else:
+        told = f"Moves from {current} to {name}{_why(decision, choice, current_cost_per_hour)}"
+    return " ".join(sentence for sentence in (told, _barred(decision)) if sentence)
+
+
+def _barred(decision: Decision) -> str:
+    """Accelerators that a variant has profiles for and may, but cannot, go to; the one in use is told."""
+    variant = decision.variant
+    if variant.keep_accelerator or decision.member.locked:
+        return ""
+    able = {choice.accelerator.name for choice in decision.member.choices}
+    barred = sorted(
+        {profile.accelerator for profile in variant.profiles} - able - {variant.current.accelerator}
+    )
+    if not barred:
+        return ""
+    named = ", ".join(barred[:MOST_NAMED]) + (
+        f" and {len(barred) - MOST_NAMED} more" if len(barred) > MOST_NAMED else ""
+    )
+    return f"{named} cannot keep the SLO, or {'have' if len(barred) > 1 else 'has'} no price."
 
 
 def _why(decision: Decision, choice: Sized, current_cost_per_hour: float) -> str:
@@ -32,7 +52,7 @@ def _why(decision: Decision, choice: Sized, current_cost_per_hour: float) -> str
     current = decision.variant.current.accelerator
     before = next((c for c in decision.member.choices if c.accelerator.name == current), None)
     if before is None:
-        return f": {current} cannot keep the SLO, or lacks a profile or a price."
+        return f": {current} cannot keep the SLO, or has no profile or no price."
     if decision.reason is PlanReason.MAXIMUM_REPLICAS:
         return f", where the maximum of {replicas_of(decision.replicas)} serves more."
     if _short(decision):

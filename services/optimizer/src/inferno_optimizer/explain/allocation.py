@@ -5,7 +5,7 @@ Every sentence names what binds, what it leads to, and, where something is wrong
 
 from typing import Final
 
-from inferno_optimizer.decisions import Decision, HeldDecision
+from inferno_optimizer.decisions import FULL, Decision, HeldDecision
 from inferno_optimizer.explain.accelerator import accelerator_sentence
 from inferno_optimizer.explain.scarcity import Scarcity, dearer, shortage
 from inferno_optimizer.explain.wording import latencies, missed, ms, replicas_of
@@ -66,10 +66,9 @@ def _requirement(decision: Decision, policy: Policy) -> str:
         return "No requests arrive."
     rate = f"{decision.service.rate_rpm:.6g} requests/min arrive"
     if sized.required_rpm > decision.service.rate_rpm:
-        headroom = f"head-room {policy.headroom:g}" if policy.headroom > 1 else ""
         tps = sized.group.target.tokens_per_second
-        throughput = f"a target of {tps:g} tokens/s" if tps is not None else ""
-        why = " and ".join(part for part in (headroom, throughput) if part)
+        by_headroom = sized.required_rpm <= decision.service.rate_rpm * policy.headroom
+        why = f"head-room {policy.headroom:g}" if by_headroom else f"a target of {tps:g} tokens/s"
         rate += f", {sized.required_rpm:.6g} are provided for ({why})"
     if choice is None:
         return f"{rate}."
@@ -95,7 +94,18 @@ def _one_less(decision: Decision, policy: Policy) -> str:
     found, target = decision.with_one_less, decision.service.sized.group.target
     if found is None:
         return ""
-    return f"With one replica less {latencies(found, target, policy)}{missed(found, target)}."
+    lost = missed(found, target) or _not_provided_for(decision)
+    return f"With one replica less {latencies(found, target, policy)}{lost}."
+
+
+def _not_provided_for(decision: Decision) -> str:
+    """What one replica less would miss beside the targets, as the end of a sentence."""
+    service, choice, minimum = decision.service, decision.choice, decision.variant.min_replicas
+    required_rpm = service.sized.required_rpm
+    left_rpm = service.capacity_rpm - (choice.sizing.capacity_rpm if choice else 0.0)
+    if left_rpm < required_rpm * FULL:
+        return f", but only {left_rpm:.6g} of the {required_rpm:.6g} would be provided for"
+    return f": the minimum of {minimum} would be missed" if decision.replicas <= minimum else ""
 
 
 def _minimum(decision: Decision) -> str:

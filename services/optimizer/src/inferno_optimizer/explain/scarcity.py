@@ -52,9 +52,9 @@ def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator
         got += ", as saturation policy None serves a demand in full or not beyond its minimum"
     unserved_rpm = service.rate_rpm - service.served_rpm
     if unserved_rpm > NOTHING:
-        got += (
-            f": {service.served_rpm:.6g} requests/min are served within the SLO, {unserved_rpm:.6g} are not"
-        )
+        by = f" by the {len(service.sized.members)} variants of this demand" if decision.shared else ""
+        got += f": {service.served_rpm:.6g} requests/min are served within the SLO{by},"
+        got += f" {unserved_rpm:.6g} are not"
     yield f"{got}."
     choices = [decision.choice] if decision.choice else decision.member.choices
     yield from _devices(sorted({choice.accelerator.device for choice in choices}), decision, scarcity)
