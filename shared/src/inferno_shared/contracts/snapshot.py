@@ -1,7 +1,6 @@
 """The Snapshot: everything that a plan may depend on, and nothing else (no clock, no cluster)."""
 
 import hashlib
-import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -290,8 +289,7 @@ class Snapshot(WireModel):
 
         Every wire field takes part except those two, so an edited copy has another id.
         """
-        content = self.model_dump(mode="json", exclude={"id", "taken_at"})
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        text = self.model_dump_json(exclude={"id", "taken_at"})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

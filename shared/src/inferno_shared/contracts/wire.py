@@ -79,7 +79,12 @@ def _unknown(model: BaseModel, path: str) -> Iterator[tuple[str, str, Collection
     for name in model.model_extra or {}:
         yield path, name, kind.model_fields
     for name in _fields_with_models(kind):
-        yield from _unknown_within(getattr(model, name), f"{path}{name}")
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _unknown(value, f"{path}{name}.")
+        elif value:
+            for index, item in enumerate(value):
+                yield from _unknown(item, f"{path}{name}[{index}].")
 
 
 @cache
@@ -92,11 +97,3 @@ def _may_hold_models(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return issubclass(annotation, BaseModel)
     return any(_may_hold_models(part) for part in get_args(annotation))
-
-
-def _unknown_within(value: object, path: str) -> Iterator[tuple[str, str, Collection[str]]]:
-    if isinstance(value, BaseModel):
-        yield from _unknown(value, f"{path}.")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _unknown_within(item, f"{path}[{index}]")

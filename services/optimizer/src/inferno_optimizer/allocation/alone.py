@@ -53,12 +53,12 @@ def part_of(problem: Problem, *demands: Demand) -> Problem:
 
 def _complete(demand: Demand, others: list[Variant], last: Variant) -> Iterator[dict[Key, Assignment]]:
     """Every choice of the other variants, with the fewest replicas of the last one that serve the rest."""
-    for chosen, served_rpm in _combine(others, demand.servable_rpm):
-        rest_rpm = demand.servable_rpm - served_rpm
+    whole_rpm, least = demand.servable_rpm, max(last.minimum, last.floor)
+    for chosen, served_rpm in _combine(others, whole_rpm):
         for candidate in last.candidates:
-            most = last.most_replicas(candidate, demand.servable_rpm)
-            least = max(last.minimum, last.floor)
-            replicas = max(least, min(most, _needed(rest_rpm, demand.servable_rpm, candidate.rate_rpm)))
+            most = last.most_replicas(candidate, whole_rpm)
+            needed = _needed(whole_rpm - served_rpm, whole_rpm, candidate.rate_rpm)
+            replicas = max(least, min(most, needed))
             yield {**chosen, last.key: _assignment(last, candidate.accelerator, replicas)}
 
 

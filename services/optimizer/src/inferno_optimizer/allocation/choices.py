@@ -165,11 +165,11 @@ class _Options:
 
 def _lines(group: int, demand: Demand) -> Iterator[_Line]:
     [variant] = demand.variants
-    guaranteed = max(variant.minimum, variant.floor)
+    guaranteed, servable_rpm = max(variant.minimum, variant.floor), demand.servable_rpm
     if not guaranteed:
         yield _Line(group, demand, 0, None, 0, 0)
     for rank, candidate in enumerate(variant.candidates):
-        first, last = max(1, guaranteed), variant.most_replicas(candidate, demand.servable_rpm)
+        first, last = max(1, guaranteed), variant.most_replicas(candidate, servable_rpm)
         if first <= last:
             yield _Line(group, demand, rank, candidate, first, last)
 

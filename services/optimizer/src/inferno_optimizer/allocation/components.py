@@ -40,10 +40,11 @@ def scarce_devices(problem: Problem) -> set[str]:
         return set()
     uses: dict[str, list[list[tuple[int, int]]]] = defaultdict(list)
     for demand in problem.demands:
+        servable_rpm = demand.servable_rpm
         for variant in demand.variants:
             choices: dict[str, list[tuple[int, int]]] = defaultdict(list)
             for candidate in variant.candidates:
-                most = variant.most_replicas(candidate, demand.servable_rpm) - variant.unplaced
+                most = variant.most_replicas(candidate, servable_rpm) - variant.unplaced
                 choices[candidate.device].append((candidate.units, most))
             for device, found in choices.items():
                 uses[device].append(found)

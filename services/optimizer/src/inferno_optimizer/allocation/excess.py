@@ -35,18 +35,13 @@ class Blocks:
     def __init__(self, knapsack: Knapsack, blocks: Sequence[Block]) -> None:
         self.blocks = tuple(blocks)
         self.none = len(self.blocks)
-        rows = {
-            int(knapsack.row_device[r]): (b, a, r)
-            for b, block in enumerate(blocks)
-            for a, r in enumerate(block)
-        }
-        devices = knapsack.device.tolist()
-        self.block = np.array([rows[d][0] if d in rows else self.none for d in devices], np.int64)
-        self.axis = np.array([rows[d][1] if d in rows else 0 for d in devices], np.int64)
-        self.takes = np.array(
-            [knapsack.takes[rows[d][2], option] if d in rows else 0 for option, d in enumerate(devices)],
-            np.int64,
-        )
+        places = np.full((3, int(max(knapsack.device.max(initial=-1), knapsack.row_device.max(initial=-1))) + 2), 0)
+        places[0] = self.none
+        for number, block in enumerate(blocks):
+            for axis, row in enumerate(block):
+                places[:, knapsack.row_device[row]] = number, axis, row
+        self.block, self.axis, rows = places[:, knapsack.device]
+        self.takes = knapsack.takes[rows, np.arange(len(rows))]
 
 
 class Measure:

@@ -124,7 +124,8 @@ def _solution(problem: Problem, outcomes: Sequence[Outcome], effort: Effort) -> 
     placement = placement_of(problem, assignments, effort)
     if placement is None:
         return None
-    return Solution(assignments, _merge(problem, [o.stages for o in outcomes]), placement)
+    priced = tuple(priced for outcome in outcomes for priced in outcome.priced)
+    return Solution(assignments, _merge(problem, [o.stages for o in outcomes]), placement, priced=priced)
 
 
 def _parts(problem: Problem) -> Iterable[Problem]:

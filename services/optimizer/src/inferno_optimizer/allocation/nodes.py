@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 Items = Mapping[int, int]
 """Replicas by their size in units."""
@@ -105,19 +106,7 @@ class Nodes:
         Slots that follow from those of a size that divides theirs are left out: on nodes of 8 free units
         those of one unit are the only ones.
         """
-        known = sorted({*sizes, *(units for units, _ in self.fixed)})
-        if not known:
-            return Conditions((), exact=True)
-        unit = math.gcd(*known)
-        if self.count <= 1:
-            return Conditions((self._net(unit),), exact=True)
-        fitting = [size for size in known if size <= self.largest]
-        exact = all(large % small == 0 for small, large in itertools.pairwise(fitting))
-        told: list[int] = []
-        for size in known if exact else sorted({unit, *known}):
-            if not any(size % t == 0 and self.slots(size) * (size // t) == self.slots(t) for t in told):
-                told.append(size)
-        return Conditions(tuple(self._net(size) for size in told), exact=exact)
+        return _conditions(self, frozenset((*sizes, *(units for units, _ in self.fixed))))
 
     def any_order(self, sizes: Iterable[int]) -> Slots:
         """Enough for replicas of these sizes to fit in any order of placing, beside the fixed ones.
@@ -129,15 +118,34 @@ class Nodes:
         if not known:
             return Slots(1, 0)
         if self.count <= 1:
-            return self._net(math.gcd(*known))
+            return self.net(math.gcd(*known))
         unit, most = math.gcd(*known), max(known)
         slots = sum(((units - most) // unit + 1) * nodes for units, nodes in self.free if units >= most)
         return Slots(unit, max(0, slots - sum(size // unit * replicas for size, replicas in self.fixed)))
 
-    def _net(self, size: int) -> Slots:
+    def net(self, size: int) -> Slots:
+        """Slots of one size that the fixed replicas leave."""
         fixed = sum(units // size * replicas for units, replicas in self.fixed)
         return Slots(size, self.slots(size) - fixed)
 
 
 NO_NODES = Nodes(())
 """A device that no node has."""
+
+
+@lru_cache(maxsize=1_000)
+def _conditions(nodes: Nodes, sizes: frozenset[int]) -> Conditions:
+    """Asked for the same nodes again and again while one plan is made."""
+    if not sizes:
+        return Conditions((), exact=True)
+    known = sorted(sizes)
+    unit = math.gcd(*known)
+    if nodes.count <= 1:
+        return Conditions((nodes.net(unit),), exact=True)
+    fitting = [size for size in known if size <= nodes.largest]
+    exact = all(large % small == 0 for small, large in itertools.pairwise(fitting))
+    told: list[int] = []
+    for size in known if exact else sorted({unit, *known}):
+        if not any(size % t == 0 and nodes.slots(size) * (size // t) == nodes.slots(t) for t in told):
+            told.append(size)
+    return Conditions(tuple(nodes.net(size) for size in told), exact=exact)

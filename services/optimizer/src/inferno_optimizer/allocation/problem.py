@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from inferno_optimizer.allocation.nodes import NO_NODES, Nodes
+from inferno_optimizer.allocation.nodes import NO_NODES, Nodes, Slots
 from inferno_optimizer.allocation.packing import Packing
 
 Key = tuple[str, str]
@@ -73,7 +73,10 @@ class Variant:
 
     def candidate(self, accelerator: str | None) -> Candidate | None:
         """The candidate of that name, if it is one."""
-        return next((c for c in self.candidates if c.accelerator == accelerator), None)
+        for candidate in self.candidates:
+            if candidate.accelerator == accelerator:
+                return candidate
+        return None
 
     def most_replicas(self, candidate: Candidate, rate_rpm: float) -> int:
         """Upper bound [hi_vj]: never more than would serve the whole rate alone, nor than the maximum."""
@@ -158,17 +161,32 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """The linear relaxation of one objective over some demands, all objectives before it being 0.
+
+    `value` is its least value, `prices` what one slot more takes off it, by device and size of the slots.
+    """
+
+    demands: tuple[tuple[str, str, str], ...]
+    objective: str
+    value: float
+    prices: tuple[tuple[str, Slots, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Solution:
     """Assignments of all variants, and how good they are stage by stage.
 
     `placement` is the witness that they fit: for every device with limits, how its nodes are filled. `alone`
-    are assignments that demands would have if they were alone, by the demand's key, as far as they are known.
+    are assignments that demands would have if they were alone, by the demand's key, as far as they are known;
+    `priced` are relaxations that were solved on the way.
     """
 
     assignments: Mapping[Key, Assignment]
     stages: tuple[Stage, ...] = ()
     placement: Mapping[str, Packing] = field(default_factory=dict)
     alone: Mapping[tuple[str, str, str], Mapping[Key, Assignment]] = field(default_factory=dict)
+    priced: tuple[Priced, ...] = ()
 
     def replicas(self, variant: Variant, candidate: Candidate) -> int:
         """Replicas of a variant on one candidate [y_vj]."""

@@ -12,6 +12,7 @@ options that are worth nothing, with prices at which they take as little of the 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from inferno_optimizer.allocation.program import Floats, Indices
 MOST_EXTENDED: Final = 150_000
 """Partial solutions looked at, above which a problem is not small: some 15 ms."""
 
+_NONE: Final = np.zeros(0, np.int64)
 MOST_SLOTS: Final = 4_000
 MOST_BITS: Final = 62
 GRAIN: Final = 1e-8
@@ -112,7 +114,6 @@ class Search:
         self._grains = (GRAIN * np.maximum(1.0, most))[:, None]
         self.noise = float(self._grains[0, 0])
         self.widest = self._measure.widest
-        self.highest_price = float(prices.max(initial=0.0))
         self._rows = self._measure.main_rows(knapsack)
         self._blocks = Blocks(knapsack, [(row,) for row in self._rows])
         self._extended = 0
@@ -182,17 +183,21 @@ class Search:
         """
         within = [m.excess <= most for m, most in zip(self._measures, limits, strict=True)]
         fits = np.all([self._fitting, *within], axis=0)
-        bounds = [*self._knapsack.starts.tolist(), len(self._knapsack.group)]
-        allowed = [a + np.flatnonzero(fits[a:b]) for a, b in itertools.pairwise(bounds)]
-        groups = sorted((o for o in allowed if len(o) > 1), key=self._weight, reverse=True)
-        if not all(len(options) for options in allowed):
+        counts = np.add.reduceat(fits, self._knapsack.starts, dtype=np.int64)
+        allowed = np.split(np.flatnonzero(fits), np.cumsum(counts)[:-1])
+        groups = [allowed[group] for group in self._order if counts[group] > 1]
+        if not counts.all():
             return groups, None
-        return groups, np.array([options[0] for options in allowed if len(options) == 1], np.int64)
+        return groups, np.concatenate([allowed[group] for group in np.flatnonzero(counts == 1)] or [_NONE])
 
-    def _weight(self, options: Indices) -> float:
-        """What a group's best option takes of the room: large ones come first, as small ones fill in."""
-        best = options[self._measure.excess[options].argmin()]
-        return float(np.max(self._knapsack.takes[:, best] / np.maximum(1, self._knapsack.room), initial=0.0))
+    @cached_property
+    def _order(self) -> list[int]:
+        """Groups by what their best options take of the room: large ones first, as small ones fill in."""
+        knapsack = self._knapsack
+        best = np.flatnonzero(self._measure.excess == 0)
+        best = best[np.diff(knapsack.group[best], prepend=-1) > 0]
+        shares = (knapsack.takes[:, best] / np.maximum(1, knapsack.room)[:, None]).max(axis=0, initial=0.0)
+        return [int(group) for group in np.argsort(-shares, kind="stable")]
 
     def _begun(self, options: Indices) -> _Partial:
         """The only partial solution with one option each of some groups, if there is room for it."""

@@ -19,7 +19,7 @@ from inferno_optimizer.allocation.objectives import (
     served_share,
     value_of,
 )
-from inferno_optimizer.allocation.problem import Demand, Problem, Stage
+from inferno_optimizer.allocation.problem import Demand, Priced, Problem, Stage
 from inferno_optimizer.allocation.saturation import Fairness, Step
 
 FAIRNESS_LEVELS: Final = 12
@@ -44,10 +44,11 @@ class NoSolutionInTimeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Best assignments and the stages that led to them."""
+    """Best assignments, the stages that led to them, and relaxations that were solved on the way."""
 
     assignments: Assignments
     stages: tuple[Stage, ...]
+    priced: tuple[Priced, ...] = ()
 
 
 class Lexicographic:

@@ -14,7 +14,7 @@ from inferno_optimizer.allocation.choices import Choices
 from inferno_optimizer.allocation.knapsack import Knapsack, NotSmallError
 from inferno_optimizer.allocation.lexicographic import Effort
 from inferno_optimizer.allocation.objectives import Objective, Places, value_of
-from inferno_optimizer.allocation.problem import Problem, Rationing, Stage
+from inferno_optimizer.allocation.problem import Priced, Problem, Rationing, Stage
 from inferno_optimizer.allocation.program import Floats, Indices
 from inferno_optimizer.allocation.saturation import choosing_steps, rationing_steps
 from inferno_optimizer.allocation.search import Search
@@ -54,13 +54,15 @@ def by_knapsack(problem: Problem, places: Places, effort: Effort) -> Outcome | N
         if knapsack is None or outline is None:
             continue
         try:
-            chosen = _best(knapsack, outline, effort)
+            relaxed = _relaxed(outline, outline.values[0], effort)
+            chosen = None if relaxed is None else _best(knapsack, outline, relaxed.prices, effort)
         except NotSmallError:
             return None
-        if chosen is not None:
+        if relaxed is not None and chosen is not None:
             assignments = choices.assignments(allowed, chosen)
             values = [(o.name, value_of(o, problem, assignments, places)) for o in objectives]
-            return Outcome(assignments, tuple(Stage(name, v, v, "optimal") for name, v in values))
+            stages = tuple(Stage(name, v, v, "optimal") for name, v in values)
+            return Outcome(assignments, stages, (_priced(problem, objectives[served], choices, relaxed),))
     return None
 
 
@@ -73,20 +75,24 @@ def is_small(problem: Problem) -> bool:
         if len(demand.variants) > 1:
             return False
         [variant] = demand.variants
-        choices += sum(variant.most_replicas(c, demand.servable_rpm) for c in variant.candidates)
+        servable_rpm = demand.servable_rpm
+        choices += sum(variant.most_replicas(c, servable_rpm) for c in variant.candidates)
     return choices <= MOST_CHOICES
 
 
-def _best(knapsack: Knapsack, outline: Knapsack, effort: Effort) -> Indices | None:
+def _best(knapsack: Knapsack, outline: Knapsack, prices: Floats, effort: Effort) -> Indices | None:
     """The option of every group in the best solution; None: there is no solution.
 
     `outline` has the options of which a relaxation mixes all others. Which gap is needed a first search
     tells: it keeps few partial solutions, and often proves the best one already.
     """
-    search = _search(knapsack, outline, effort)
-    if search is None:
-        return None
-    gap, beam, paired, known = FIRST_GAP * search.highest_price, BEAM, False, False
+    search = Search(knapsack, prices)
+    if not prices.any():
+        room = _relaxed(outline, None, effort)
+        if room is None:
+            return None
+        search.limit_waste(room.prices)
+    gap, beam, paired, known = FIRST_GAP * float(prices.max(initial=0.0)), BEAM, False, False
     while True:
         _go_on(effort)
         found = search.within(gap, beam)
@@ -106,20 +112,6 @@ def _best(knapsack: Knapsack, outline: Knapsack, effort: Effort) -> Indices | No
             beam *= WIDER_BEAM
 
 
-def _search(knapsack: Knapsack, outline: Knapsack, effort: Effort) -> Search | None:
-    """By the prices of the relaxation; None: there is no solution."""
-    prices = _prices(outline, outline.values[0], effort)
-    if prices is None:
-        return None
-    search = Search(knapsack, prices)
-    if not prices.any():
-        room_prices = _prices(outline, None, effort)
-        if room_prices is None:
-            return None
-        search.limit_waste(room_prices)
-    return search
-
-
 def _go_on(effort: Effort) -> None:
     if effort.interrupter is not None and effort.interrupter.interrupted:
         raise InterruptedSolveError
@@ -127,9 +119,15 @@ def _go_on(effort: Effort) -> None:
         raise NotSmallError
 
 
-def _prices(knapsack: Knapsack, values: Floats | None, effort: Effort) -> Floats | None:
+def _relaxed(knapsack: Knapsack, values: Floats | None, effort: Effort) -> SlotPrices | None:
     """`slot_prices`; None: there is no solution."""
     found = slot_prices(knapsack, values, effort.left_seconds, effort.interrupter)
     if found is True:
         raise NotSmallError
-    return found.prices if isinstance(found, SlotPrices) else None
+    return found if isinstance(found, SlotPrices) else None
+
+
+def _priced(problem: Problem, objective: Objective, choices: Choices, relaxed: SlotPrices) -> Priced:
+    rows = zip(choices.rows, relaxed.prices.tolist(), strict=True)
+    prices = tuple((device, slots, price) for (device, slots), price in rows)
+    return Priced(tuple(d.key for d in problem.demands), objective.name, relaxed.value, prices)

@@ -14,7 +14,7 @@ variant the relaxation is that of a knapsack (`slot_prices`): smaller than the p
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -57,9 +57,11 @@ def prices_of(
         if step.kind is not Kind.COST and in_plan <= NOTHING:
             kept.append((step, 0.0))
             continue
-        concerned = replace(problem, demands=tuple(d for d in problem.demands if _concerned(d, step)))
-        relaxation = Relaxation if any(len(d.variants) > 1 for d in problem.demands) else Mixture
-        priced = relaxation(concerned, devices, kept, step).solve(seconds, interrupter)
+        priced = _known(problem, solution, devices, kept, step)
+        if priced is None:
+            concerned = replace(problem, demands=tuple(d for d in problem.demands if _concerned(d, step)))
+            relaxation = Relaxation if any(len(d.variants) > 1 for d in problem.demands) else Mixture
+            priced = relaxation(concerned, devices, kept, step).solve(seconds, interrupter)
         if priced is None:
             break
         value, prices = priced
@@ -88,6 +90,32 @@ def _steps(problem: Problem, solution: Solution) -> list[tuple[Objective, float]
         return []
     wanted = [step for step in rationing_steps(problem) if isinstance(step, Objective)]
     return [(step, value(step)) for step in wanted] + [(cost, value(cost))]
+
+
+def _known(
+    problem: Problem,
+    solution: Solution,
+    devices: Sequence[str],
+    kept: Sequence[tuple[Objective, float]],
+    step: Objective,
+) -> tuple[float, dict[str, float]] | None:
+    """What the solver's own relaxation said, if it solved this one."""
+    keys = tuple(demand.key for demand in problem.demands)
+    for priced in solution.priced:
+        if (priced.demands, priced.objective) == (keys, step.name) and not any(value for _, value in kept):
+            return priced.value, _by_device(problem, devices, priced.prices)
+    return None
+
+
+def _by_device(
+    problem: Problem, devices: Sequence[str], prices: Iterable[tuple[str, Slots, float]]
+) -> dict[str, float]:
+    """Prices of a unit, from those of slots."""
+    found: dict[str, float] = defaultdict(float)
+    for device, slots, price in prices:
+        if device in devices:
+            found[device] += price * _per_unit(problem.nodes(device), slots)
+    return dict(found)
 
 
 class Mixture:
@@ -127,11 +155,9 @@ class Mixture:
         found = slot_prices(self._knapsack, values, seconds, interrupter, self._kept)
         if isinstance(found, bool):
             return None
-        prices: dict[str, float] = defaultdict(float)
-        for (device, slots), price in zip(self._choices.rows, found.prices.tolist(), strict=True):
-            if device in self._devices:
-                prices[device] += price * _per_unit(self._problem.nodes(device), slots)
-        return found.value, dict(prices)
+        rows = zip(self._choices.rows, found.prices.tolist(), strict=True)
+        prices = ((device, slots, price) for (device, slots), price in rows)
+        return found.value, _by_device(self._problem, self._devices, prices)
 
 
 class Relaxation:

@@ -122,22 +122,22 @@ class State:
         """1 - p_0."""
         return np.maximum(self.total - self.weights[:, 0], 0.0) / self.total
 
-    @property
+    @cached_property
     def throughput(self) -> FloatArray:
         """X = lambda (1 - p_K), requests per ms."""
         return np.exp(self.theta + self.chain.log_mu_n) * (self.accepting / self.total)
 
-    @property
+    @cached_property
     def in_service(self) -> FloatArray:
         """Ls, the mean of min(n, N)."""
         return (self.requests_below_n + self.chain.n * self.tail) / self.total
 
-    @property
+    @cached_property
     def waiting(self) -> FloatArray:
         """The mean number of requests that wait: the sum of (n - N) p_n above N."""
         return self.tail * mean_index(self.theta, self.chain.room + 1) / self.total
 
-    @property
+    @cached_property
     def wait_ms(self) -> FloatArray:
         """W, mean wait of an accepted request (Little's law on the waiting ones; T - S would cancel)."""
         return self.waiting / self.throughput

@@ -27,21 +27,19 @@ def mean_index(log_ratio: FloatArray, terms: FloatArray) -> FloatArray:
     cancels; below a = 0.5 they are computed without it. For q > 1 the sequence is counted from its end.
     """
     a = np.abs(log_ratio)
-    near = _bose_without_pole(a) - terms * _bose_without_pole(a * terms)
-    far = _bose(a) - terms * _bose(a * terms)
-    mean = np.maximum(np.where(a < _SERIES_BELOW, near, far), 0.0)
+    near, far = _bose(a)
+    near_end, far_end = _bose(a * terms)
+    mean = np.maximum(np.where(a < _SERIES_BELOW, near - terms * near_end, far - terms * far_end), 0.0)
     return np.where(log_ratio > 0, terms - 1 - mean, mean)
 
 
-def _bose(a: FloatArray) -> FloatArray:
-    """1/(e^a - 1) for a >= 0.5; smaller values of a are the caller's to discard."""
-    a = np.clip(a, _SERIES_BELOW, 700.0)
-    return 1.0 / np.expm1(a)
+def _bose(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """1/(e^a - 1) - 1/a, by its Bernoulli series below 0.5 (error < 1e-13), and 1/(e^a - 1) from there on.
 
-
-def _bose_without_pole(a: FloatArray) -> FloatArray:
-    """1/(e^a - 1) - 1/a, by its Bernoulli series below 0.5 (error < 1e-13)."""
+    Smaller values of the second are the caller's to discard.
+    """
+    whole = 1.0 / np.expm1(np.minimum(np.maximum(a, _SERIES_BELOW), 700.0))
     s = np.minimum(a, _SERIES_BELOW)
     s2 = s * s
     series = -0.5 + s / 12 * (1 - s2 / 60 * (1 - s2 / 42 * (1 - s2 / 40 * (1 - s2 * 5 / 198))))
-    return np.where(a < _SERIES_BELOW, series, _bose(a) - 1.0 / np.maximum(a, _SERIES_BELOW))
+    return np.where(a < _SERIES_BELOW, series, whole - 1.0 / np.maximum(a, _SERIES_BELOW)), whole
