@@ -28,6 +28,11 @@ class Exclusion:
     reduced: Floats
     width: float
 
+    def costs(self, upper: Floats) -> Floats:
+        """What it costs at least to choose a column; infinite where its upper bound does not allow it."""
+        count = len(self.free)
+        return np.where(upper[:count] > 0, np.maximum(0.0, self.reduced), np.inf)
+
     def fix(self, lower: Floats, upper: Floats, spared: Flags | None = None) -> None:
         """Fix columns at the bound that the relaxation has them at, in place, but for the spared ones."""
         count = len(self.free)

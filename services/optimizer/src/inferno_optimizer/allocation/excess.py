@@ -35,7 +35,9 @@ class Blocks:
     def __init__(self, knapsack: Knapsack, blocks: Sequence[Block]) -> None:
         self.blocks = tuple(blocks)
         self.none = len(self.blocks)
-        places = np.full((3, int(max(knapsack.device.max(initial=-1), knapsack.row_device.max(initial=-1))) + 2), 0)
+        places = np.full(
+            (3, int(max(knapsack.device.max(initial=-1), knapsack.row_device.max(initial=-1))) + 2), 0
+        )
         places[0] = self.none
         for number, block in enumerate(blocks):
             for axis, row in enumerate(block):

@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from inferno_optimizer.allocation.blocks import Block
 from inferno_optimizer.allocation.linear import Linear, Row, total
-from inferno_optimizer.allocation.model import AllocationModel, Block
+from inferno_optimizer.allocation.model import AllocationModel
 from inferno_optimizer.allocation.problem import Variant
 
 DISTINCT_SHARE: Final = 1e-5

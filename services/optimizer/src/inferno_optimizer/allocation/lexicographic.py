@@ -12,19 +12,18 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation.cores import SLACK, Exclusion, Prices
-from inferno_optimizer.allocation.linear import Linear, Row
+from inferno_optimizer.allocation.linear import Linear
 from inferno_optimizer.allocation.program import Flags, Floats, OpenPart, Program
-from inferno_optimizer.allocation.solver import Branched, Relaxed, branch, relax
+from inferno_optimizer.allocation.sifting import relax_large
+from inferno_optimizer.allocation.solver import Branched, Relaxed, branch
 
 CORE_GROWTH: Final = 8
 TRIAL_NODES: Final = 50
 NODES_WITHOUT_CUTS: Final = 100
 STAGE_SHARE_OF_TIME: Final = 0.6
-RIVAL_SHARE_OF_TIME: Final = 0.2
 HALF: Final = 0.5
 ROUNDING: Final = 1e-9
 
@@ -119,19 +118,6 @@ class Minimizer:
             self.program.set_bounds(lower, upper)
         return self.program.add(objective <= value + SLACK * max(1.0, abs(value)))
 
-    def excludes(self, objective: Linear, value: float, row: Row) -> bool:
-        """Whether no solution in which the objective is no larger than this satisfies a row, proven."""
-        number = self.program.add(row)
-        effort = self._effort.part(RIVAL_SHARE_OF_TIME)
-        known = self._incumbent
-        cutoff = value + 2 * SLACK * max(1.0, abs(value))
-        found = self._branch_and_bound(
-            objective, self.program.lower, self.program.upper, effort, cutoff=cutoff
-        )
-        self._incumbent = known
-        self.program.remove(number)
-        return found.infeasible
-
     def _by_core(
         self, objective: Linear, free: Flags, lower: Floats, upper: Floats, effort: Effort
     ) -> Minimum:
@@ -143,13 +129,15 @@ class Minimizer:
         costs = self.program.costs(objective)
         prices = Prices.of(relaxed, free, costs, self.program.integer)
         best = self._known(relaxed, lower, upper, objective.constant, costs)
-        size, cuts = effort.core.first, False
+        size, cuts, hard = effort.core.first, False, False
         while not prices.settles(best.value):
             needed = prices.needed(best.value)
             last = size >= needed
             core = prices.core(min(size, needed))
             nodes = None if last else TRIAL_NODES
-            found = self._core(objective, core, best.values, lower, upper, effort, nodes, cuts=cuts)
+            found = self._core(
+                objective, core, best.values, lower, upper, effort, nodes, cuts=cuts or (last and hard)
+            )
             if found.value <= best.value:
                 best = replace(found, bound=max(prices.bound, min(found.bound, prices.beyond(size))))
             if found.proven and size >= prices.needed(best.value):
@@ -157,6 +145,7 @@ class Minimizer:
             best = replace(best, proven=False)
             if last or self.out_of_time:
                 return best
+            hard = hard or not (cuts or found.proven)
             cuts = not (cuts or found.proven) and prices.needed(best.value) > CORE_GROWTH * size
             size *= 1 if cuts else CORE_GROWTH
         if best.values is None:
@@ -170,8 +159,7 @@ class Minimizer:
         for values in (self._whole(relaxed.values), self._incumbent):
             if values is None:
                 continue
-            padded = lower.copy()
-            padded[: len(values)] = values
+            padded = self.program.completed(values)
             if self._allowed(padded, lower, upper):
                 self._incumbent = padded
                 return Minimum(padded.tolist(), constant + float(costs @ padded), relaxed.bound, proven=False)
@@ -210,7 +198,7 @@ class Minimizer:
         )
         if part is None:
             return False
-        relaxed = relax(part, effort.left_seconds, effort.interrupter)
+        relaxed = relax_large(part, lambda: effort.left_seconds, effort.interrupter)
         if isinstance(relaxed, bool):
             return relaxed
         reduced, values = np.zeros(len(lower)), lower.copy()
@@ -236,7 +224,6 @@ class Minimizer:
         nodes: int | None = None,
         *,
         cuts: bool = False,
-        cutoff: float | None = None,
     ) -> Minimum:
         lower, upper = lower.copy(), upper.copy()
         self.program.settle(lower, upper)
@@ -245,8 +232,8 @@ class Minimizer:
             return INFEASIBLE
         values = lower.copy()
         if len(part.columns):
-            hint = self._hint(part.columns, values)
-            found = _branch(part, hint, effort, nodes, cuts=cuts, cutoff=cutoff)
+            hint = None if self._incumbent is None else self.program.completed(self._incumbent)[part.columns]
+            found = _branch(part, hint, effort, nodes, cuts=cuts)
         else:
             found = Branched(np.zeros(0), part.constant, part.constant, proven=True)
         if found.infeasible:
@@ -257,27 +244,13 @@ class Minimizer:
         self._incumbent = values
         return Minimum(values.tolist(), found.value, found.bound, proven=found.proven)
 
-    def _hint(self, columns: NDArray[np.int64], start: Floats) -> Floats | None:
-        """What the incumbent has in these columns; columns that were added since begin at their bound."""
-        if self._incumbent is None:
-            return None
-        known = start.copy()
-        known[: len(self._incumbent)] = self._incumbent
-        return known[columns]
-
 
 def _branch(
-    part: OpenPart,
-    hint: Floats | None,
-    effort: Effort,
-    nodes: int | None,
-    *,
-    cuts: bool,
-    cutoff: float | None,
+    part: OpenPart, hint: Floats | None, effort: Effort, nodes: int | None, *, cuts: bool
 ) -> Branched:
-    """So many nodes; without a limit some without cuts, then with cuts."""
-    search = partial(branch, part, interrupter=effort.interrupter, cutoff=cutoff)
-    if nodes is not None:
+    """So many nodes; without a limit some without cuts first, unless these are asked for, then with cuts."""
+    search = partial(branch, part, interrupter=effort.interrupter)
+    if nodes is not None or cuts:
         return search(effort.left_seconds, hint=hint, nodes=nodes, cuts=cuts)
     found = search(effort.left_seconds, hint=hint, nodes=NODES_WITHOUT_CUTS)
     if found.proven or effort.left_seconds <= 0:

@@ -7,15 +7,15 @@ reduced costs are sharp, which is what makes 10,000 variants solvable (`lexicogr
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from inferno_optimizer.allocation.blocks import Block, Segment
 from inferno_optimizer.allocation.limits import limit_flow, limit_slots
 from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.objectives import Kind, Objective, Places
 from inferno_optimizer.allocation.problem import (
     RELATIVE_TOLERANCE,
-    SWITCHING_SHARE,
     Assignment,
     Candidate,
     Demand,
@@ -29,25 +29,6 @@ from inferno_optimizer.allocation.program import Program
 HALF: Final = 0.5
 """The middle between 0 and 1: how a solver's value of a binary variable is read."""
 
-ONE: Final = Linear(constant=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One way to use one candidate: `chosen` [z] in {0, 1}, and then lower to upper replicas [y].
-
-    `changes` are the replicas changed if it is chosen, 0 otherwise.
-    """
-
-    variant: Variant
-    candidate: Candidate
-    chosen: Variable
-    replicas: Linear
-    lower: int
-    upper: int
-    full: bool
-    changes: Linear
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -60,38 +41,6 @@ class Shape:
     partial: bool = True
     soft_minimum: bool = False
     flow: bool = True
-
-
-@dataclass(slots=True)
-class Block:
-    """One demand in the model; `share` [1 - u_d / lambda_d] and `whole` are variables if it is shared.
-
-    `idle`, of a demand that is not shared: its variant has no replicas; None where it cannot be so.
-    """
-
-    demand: Demand
-    segments: list[Segment] = field(default_factory=list)
-    missed: list[Variable] = field(default_factory=list)
-    share: Variable | None = None
-    whole: Variable | None = None
-    idle: Variable | None = None
-
-    @property
-    def served_share(self) -> Linear:
-        """Served part of what can be served, 0 to 1."""
-        rate = self.demand.servable_rpm
-        if not rate or self.share is not None:
-            return self.share if rate and self.share is not None else ONE
-        return total(
-            s.chosen if s.full else s.replicas * (s.candidate.rate_rpm / rate) for s in self.segments
-        )
-
-    @property
-    def full(self) -> Linear:
-        """1 when served in full, else 0."""
-        if not self.demand.servable_rpm or self.whole is not None:
-            return ONE if self.whole is None else self.whole
-        return total(s.chosen for s in self.segments if s.full)
 
 
 class AllocationModel:
@@ -133,7 +82,7 @@ class AllocationModel:
             if block.whole is not None:
                 self.program.bound(block.whole, lower=1.0 if required else 0.0)
                 continue
-            for chosen in (*(s.chosen for s in block.segments if not s.full), *_present(block.idle)):
+            for chosen in block.short_choices:
                 self.program.bound(chosen, upper=0.0 if required else 1.0)
 
     def concerned(self, objective: Objective) -> list[Block]:
@@ -145,8 +94,7 @@ class AllocationModel:
         if block.whole is not None:
             self.program.bound(block.whole, lower=float(full), upper=float(full))
             return
-        excluded = [s.chosen for s in block.segments if s.full != full]
-        for chosen in (*excluded, *(_present(block.idle) if full else ())):
+        for chosen in block.short_choices if full else [s.chosen for s in block.segments if s.full]:
             self.program.bound(chosen, upper=0.0)
 
     def drop_excluded(self) -> None:
@@ -229,18 +177,7 @@ class AllocationModel:
             more = self.program.variable(0.0, upper - lower, integer=True)
             self.program.add(more <= (upper - lower) * chosen)
             replicas += more
-        current = variant.current_replicas
-        if variant.switches_to(candidate.accelerator):
-            changes = replicas + current * chosen
-        elif lower >= current:
-            changes = replicas - current * chosen
-        elif upper <= current:
-            changes = current * chosen - replicas
-        else:
-            changes = self.program.variable(0.0, max(upper - current, current - lower), integer=True)
-            self.program.add(changes >= replicas - current * chosen)
-            self.program.add(changes >= current * chosen - replicas)
-        return Segment(variant, candidate, chosen, replicas, lower, upper, full, changes)
+        return Segment(variant, candidate, chosen, replicas, lower, upper, full)
 
     def _one_accelerator(
         self, block: Block, variant: Variant, segments: list[Segment], *, must_run: bool
@@ -306,34 +243,27 @@ class AllocationModel:
             case Kind.UNSERVED:
                 return [block.demand.servable_rpm * (1.0 - block.served_share)]
             case Kind.COST:
-                return [_cost(segment) for segment in block.segments]
+                return [segment.cost for segment in block.segments]
             case Kind.CHANGES:
-                return [*(segment.changes for segment in block.segments), *_stopped(block)]
+                return [*map(self._changes, block.segments), *block.stopped]
             case Kind.NAME_ORDER:
                 return [self._order(segment) for segment in block.segments]
+
+    def _changes(self, segment: Segment) -> Linear:
+        """Replicas changed if the segment is chosen, 0 otherwise."""
+        current, chosen, replicas = segment.variant.current_replicas, segment.chosen, segment.replicas
+        if segment.variant.switches_to(segment.candidate.accelerator):
+            return replicas + current * chosen
+        if segment.lower >= current:
+            return replicas - current * chosen
+        if segment.upper <= current:
+            return current * chosen - replicas
+        most = max(segment.upper - current, current - segment.lower)
+        changes = self.program.variable(0.0, most, integer=True)
+        self.program.add(changes >= replicas - current * chosen)
+        self.program.add(changes >= current * chosen - replicas)
+        return changes
 
     def _order(self, segment: Segment) -> Linear:
         rank = segment.variant.candidates.index(segment.candidate)
         return self._places[segment.variant.key] * segment.replicas + rank * segment.chosen
-
-
-def _present(variable: Variable | None) -> Sequence[Variable]:
-    return () if variable is None else (variable,)
-
-
-def _stopped(block: Block) -> Iterator[Linear]:
-    """Replicas of the variants that end altogether."""
-    chosen: dict[Key, list[Variable]] = defaultdict(list)
-    for segment in block.segments:
-        chosen[segment.variant.key].append(segment.chosen)
-    for variant in block.demand.variants:
-        yield variant.current_replicas * (1.0 - total(chosen[variant.key]))
-
-
-def _cost(segment: Segment) -> Linear:
-    """Cost, with the charge for switching accelerators: `objectives.cost_with_switching`."""
-    variant, candidate = segment.variant, segment.candidate
-    if not variant.switches_to(candidate.accelerator):
-        return candidate.cost_per_hour * segment.replicas
-    charge = SWITCHING_SHARE * variant.current_cost_per_hour
-    return candidate.cost_per_hour * (1 + SWITCHING_SHARE) * segment.replicas + charge * segment.chosen

@@ -23,7 +23,7 @@ VIOLATION: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Coefficients in the order of rows, then columns, each place at most once."""
+    """Coefficients other than 0 in the order of rows, then columns, each place at most once."""
 
     rows: Indices
     columns: Indices
@@ -158,20 +158,44 @@ class Program:
         )
 
     def settle(self, lower: Floats, upper: Floats) -> None:
-        """Fix, in place, whole columns that are the last ones free in a row that must be met exactly."""
+        """Fix, in place, whole columns to which the rows leave no choice.
+
+        Those are the last ones free in a row that must be met exactly, and all that are free in a row which
+        they can only just meet: y <= 3 z once z is 0.
+        """
         matrix, row_lower, row_upper = self._matrix()
         exact, integer = row_lower == row_upper, self.integer
         while True:
             free = lower < upper
             fixed = matrix.activity(np.where(free, 0.0, lower), len(row_lower))
+            open_columns = free[matrix.columns] & integer[matrix.columns]
             single = exact & (np.bincount(matrix.rows, free[matrix.columns], len(row_lower)) == 1)
-            last = single[matrix.rows] & free[matrix.columns] & integer[matrix.columns]
-            if not last.any():
+            last = single[matrix.rows] & open_columns
+            least, _ = _extremes(matrix, lower, upper, free, len(row_lower))
+            tight = open_columns & (fixed + least >= row_upper)[matrix.rows] & ~last
+            if not (last.any() or tight.any()):
                 return
             rows, columns = matrix.rows[last], matrix.columns[last]
             values = np.round((row_lower[rows] - fixed[rows]) / matrix.coefficients[last])
             values = np.clip(values, lower[columns], upper[columns])
+            columns = matrix.columns[tight]
+            bounds = np.where(matrix.coefficients[tight] > 0, lower[columns], upper[columns])
+            lower[columns] = upper[columns] = bounds
+            columns = matrix.columns[last]
             lower[columns] = upper[columns] = values
+
+    def completed(self, values: Floats) -> Floats:
+        """Values of all columns: those that were added since are raised as far as their rows ask for."""
+        matrix, row_lower, row_upper = self._matrix()
+        complete = self.lower
+        complete[: len(values)] = values
+        sums = matrix.activity(complete, len(row_lower))
+        added = matrix.columns >= len(values)
+        rows, columns, coefficients = matrix.rows[added], matrix.columns[added], matrix.coefficients[added]
+        missing = np.where(coefficients > 0, row_lower[rows] - sums[rows], row_upper[rows] - sums[rows])
+        raised = complete[columns] + missing / coefficients
+        np.maximum.at(complete, columns, np.where(self.integer[columns], np.ceil(raised - VIOLATION), raised))
+        return complete
 
     def allows(self, values: Floats) -> bool:
         """Whether these values of all columns satisfy all rows."""
@@ -195,6 +219,8 @@ def _assemble(rows: Sequence[Row], columns: int) -> Matrix:
     places = np.repeat(np.arange(len(rows)), lengths) * columns + flat_columns
     distinct, where = np.unique(places, return_inverse=True)
     coefficients = _sums(where, flat_coefficients, len(distinct))
+    used = coefficients != 0
+    distinct, coefficients = distinct[used], coefficients[used]
     return Matrix(distinct // max(columns, 1), distinct % max(columns, 1), coefficients)
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Final
 
+import numpy as np
+
+from inferno_optimizer.allocation.blocks import Block
 from inferno_optimizer.allocation.fairness import DISTINCT_SHARE, guarantee, shares_between
 from inferno_optimizer.allocation.lexicographic import Effort, Minimizer, Minimum
 from inferno_optimizer.allocation.linear import Linear, total
-from inferno_optimizer.allocation.model import AllocationModel, Block, Shape
+from inferno_optimizer.allocation.model import AllocationModel, Shape
 from inferno_optimizer.allocation.objectives import (
     Assignments,
     Kind,
@@ -20,6 +23,7 @@ from inferno_optimizer.allocation.objectives import (
     value_of,
 )
 from inferno_optimizer.allocation.problem import Demand, Priced, Problem, Stage
+from inferno_optimizer.allocation.rivals import Deviations
 from inferno_optimizer.allocation.saturation import Fairness, Step
 
 FAIRNESS_LEVELS: Final = 12
@@ -73,6 +77,7 @@ class Lexicographic:
         self._assignments = start
         self._solved = False
         self._kept: int | None = None
+        self._minimum: Minimum | None = None
         self._stages: list[tuple[Measure, Stage]] = []
 
     def run(self, steps: Iterable[Step]) -> Outcome:
@@ -125,19 +130,24 @@ class Lexicographic:
         assignments = self._assignments or {}
         if measure(assignments) == 0:
             self._model.require_full(objective)
-        elif objective.kind is Kind.NOT_FULL and self._stages[-1][1].status == "optimal":
-            blocks = self._model.concerned(objective)
-            full = [is_full(block.demand, assignments) for block in blocks]
-            other = total(b.full for b, whole in zip(blocks, full, strict=True) if not whole)
-            expression = self._model.expression(objective)
-            if not self._minimizer.excludes(expression, measure(assignments), other >= 1.0):
-                return
-            for block, whole in zip(blocks, full, strict=True):
-                self._model.settle_fullness(block, full=whole)
+        elif objective.kind is Kind.NOT_FULL and self._without_rival(objective, measure(assignments)):
+            for block in self._model.concerned(objective):
+                self._model.settle_fullness(block, full=is_full(block.demand, assignments))
         else:
             return
         if self._kept is not None:
             self._model.program.remove(self._kept)
+
+    def _without_rival(self, objective: Objective, value: float) -> bool:
+        """Whether it is proven that nobody else could be served in full at this value."""
+        exclusion = None if self._minimum is None else self._minimum.exclusion
+        if exclusion is None or self._stages[-1][1].status != "optimal":
+            return False
+        blocks = self._model.concerned(objective)
+        costs = exclusion.costs(self._model.program.upper)
+        full, other = np.array([block.fullness_costs(costs) for block in blocks]).T
+        rates = np.array([block.demand.servable_rpm for block in blocks])
+        return Deviations.of(full, other, rates).only_one(value, exclusion.width)
 
     def _try_to_serve_all(self, objective: Objective) -> None:
         """Look for a plan in which an objective of service is 0, at least cost.
@@ -152,7 +162,7 @@ class Lexicographic:
 
     def _stage(self, name: str, build: Callable[[], Linear], measure: Measure) -> bool:
         """Minimise one expression; whether it ended with a solution of its own or needed none."""
-        self._kept = None
+        self._kept = self._minimum = None
         if self._finished:
             return self._stand(name, measure)
         if self._assignments is not None and measure(self._assignments) == 0:
@@ -163,6 +173,7 @@ class Lexicographic:
         minimum = self._minimizer.minimize(expression)
         accepted = self._accept(minimum)
         if accepted:
+            self._minimum = minimum
             self._kept = self._minimizer.keep(expression, minimum.value, minimum.exclusion)
         self._record(name, measure, bound=minimum.bound, proven=accepted and minimum.proven)
         return accepted

@@ -83,13 +83,11 @@ def branch(
     nodes: int | None = None,
     *,
     cuts: bool = False,
-    cutoff: float | None = None,
 ) -> Branched:
     """Minimise a part over whole values; `hint` are values from which to start, `nodes` how many to look at.
 
     Cuts and heuristics take most of the time on knapsacks that branching alone settles at once; they prove at
-    the root what branching may never prove, and find what it never finds. Solutions above the `cutoff` do not
-    count: without a better one the part is infeasible.
+    the root what branching may never prove, and find what it never finds.
 
     Raises:
         SolverError: the solver failed.
@@ -99,12 +97,11 @@ def branch(
     params.random_seed = 1
     params.relative_gap_tolerance = 0.0
     params.heuristics = params.cuts = mathopt.Emphasis.LOW if cuts else mathopt.Emphasis.OFF
-    params.cutoff_limit = cutoff
     params.gscip = gscip_pb2.GScipParameters(real_params={"numerics/feastol": FEASIBILITY_TOLERANCE})
     answer = _solve(part, parameters_pb2.SOLVER_TYPE_GSCIP, params.to_proto(), hint, interrupter)
     reason = answer.termination.reason
     bound = answer.termination.objective_bounds.dual_bound
-    if reason in INFEASIBLE or answer.termination.limit == result_pb2.LIMIT_CUTOFF:
+    if reason in INFEASIBLE:
         return Branched(None, np.inf, np.inf, proven=True, infeasible=True)
     if reason == WITHOUT_SOLUTION:
         return Branched(None, np.inf, bound, proven=False)
