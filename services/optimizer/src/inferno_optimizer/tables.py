@@ -43,7 +43,7 @@ def analysis_tables(result: AnalysisResult) -> list[object]:
         )
     answer = result.message
     if result.feasible:
-        answer += f"\n{result.replicas} replicas, {result.cost_per_hour:g} cents/h"
+        answer += f"\n{result.cost_per_hour:g} cents/h in all"
     told = (
         f"Largest requests/min per replica: ITL {number(limits.itl)}, TTFT {number(limits.ttft)},"
         f" tokens/s {number(limits.tokens_per_second)}"

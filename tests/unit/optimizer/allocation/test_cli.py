@@ -61,6 +61,7 @@ def test_analyze_prints_a_table_or_json() -> None:
     text = json.dumps(ANALYSIS)
     table = CliRunner().invoke(app, ["analyze", "-"], input=text, env=WIDE)
     assert "3 replicas for 37.5 requests/min" in table.output
+    assert "\n150 cents/h in all\n" in table.output
     answer = CliRunner().invoke(app, ["analyze", "-", "--json"], input=text)
     assert json.loads(answer.output)["replicas"] == 3
 
