@@ -185,6 +185,15 @@ async def test_duplicate_variants_are_refused_by_name(client: httpx.AsyncClient)
     assert f"{SEED_NAMESPACE}/{SEED_NAME} appears more than once" in response.text
 
 
+async def test_two_promises_of_one_class_for_one_model_are_refused_by_name(client: httpx.AsyncClient) -> None:
+    twice = [{"model": SEED_MODEL, "itl_ms": 24}, {"model": SEED_MODEL, "itl_ms": 1}]
+    response = await client.post("/optimize", json=edited(WHAT_IF, "service_classes.0.targets", twice))
+    assert response.status_code == 422
+    [error] = response.json()["errors"]
+    assert error["field"] == "service_classes[0]"
+    assert error["message"] == f"targets: model {SEED_MODEL} appears more than once"
+
+
 async def test_a_body_beyond_the_limit_is_refused() -> None:
     app = create_optimizer_app(OptimizerSettings(workers=0, max_body_bytes=1_024))
     transport = httpx.ASGITransport(app=app)

@@ -33,7 +33,7 @@ def audit(snapshot: Snapshot, plan: Plan) -> list[str]:
     if keys != sorted(variants):
         return ["the plan does not list every variant once, in the order of namespace and name"]
     accelerators = {accelerator.name: accelerator for accelerator in snapshot.accelerators}
-    targets = {(c.name, t.model): t for c in snapshot.service_classes for t in reversed(c.targets)}
+    targets = {(c.name, t.model): t for c in snapshot.service_classes for t in c.targets}
     wrong = []
     for allocation, key in zip(plan.allocations, keys, strict=True):
         wrong += [f"{'/'.join(key)}: {w}" for w in _allocation(allocation, variants[key], accelerators)]

@@ -89,12 +89,8 @@ def demands_of(snapshot: Snapshot) -> Demands:
 
 
 def targets_of(snapshot: Snapshot) -> dict[tuple[str, str], SloTarget]:
-    """Targets by (service class, model); the first counts where a class names a model twice."""
-    targets: dict[tuple[str, str], SloTarget] = {}
-    for service_class in snapshot.service_classes:
-        for target in service_class.targets:
-            targets.setdefault((service_class.name, target.model), target)
-    return targets
+    """Targets by (service class, model)."""
+    return {(c.name, target.model): target for c in snapshot.service_classes for target in c.targets}
 
 
 def _sum(loads: Sequence[Load]) -> GroupLoad:

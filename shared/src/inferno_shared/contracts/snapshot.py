@@ -109,6 +109,11 @@ class ServiceClass(WireModel):
     priority: Annotated[int, Field(ge=1, le=100)] = Field(description="1 is the most important")
     targets: list[SloTarget] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _one_promise_per_model(self) -> Self:
+        _refuse_twice("targets: model", [target.model for target in self.targets])
+        return self
+
 
 class LinearParameters(WireModel):
     """Model A: a decode step with n requests in the batch takes alpha + beta n ms."""
