@@ -8,7 +8,8 @@ may fill these. It is known by device, or by two devices at once: then more of w
 
 import functools
 from collections.abc import Sequence
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,17 @@ LEAVING: Final = 0.4
 
 Block = tuple[int, ...]
 """Rows of at most two devices, of which the slots left are looked at together."""
+
+
+class _Moves(NamedTuple):
+    """What a group's options add: block, axis, slots taken and excess of each.
+
+    In the block `best`, `leaving` is added where none of its options is taken.
+    """
+
+    options: list[tuple[int, int, int, float]]
+    best: int
+    leaving: float
 
 
 class Blocks:
@@ -75,30 +87,42 @@ class Measure:
         """
         tables = [self._worth_left(block) for block in blocks.blocks]
         found = [tables]
-        for options in reversed(groups):
-            tables = self._with(options, tables, blocks)
+        for options, best, leaving in reversed(self._moves(groups, blocks)):
+            before, tables = tables, tables.copy()
+            if best != blocks.none:
+                tables[best] = before[best] + leaving
+            for place, axis, taken, amount in options:
+                if tables[place] is before[place]:
+                    tables[place] = before[place].copy()
+                table, after = (tables[place].T, before[place].T) if axis else (tables[place], before[place])
+                np.minimum(table[taken:], after[: len(after) - taken] + amount, out=table[taken:])
             found.append(tables)
         return found[::-1]
+
+    def _moves(self, groups: Sequence[Indices], blocks: Blocks) -> list[_Moves]:
+        """By group: what its options add and where, where its best one is, and what leaving that adds."""
+        if not groups:
+            return []
+        options = np.concatenate(groups)
+        counts = np.array([len(group) for group in groups])
+        starts, group = np.cumsum(counts) - counts, np.repeat(np.arange(len(groups)), counts)
+        excess, places = self.excess[options], blocks.block[options]
+        least = np.minimum.reduceat(excess, starts)
+        firsts = np.where(excess == least[group], np.arange(len(options)), len(options))
+        best = places[np.minimum.reduceat(firsts, starts)]
+        stays, nowhere = places == best[group], places == blocks.none
+        elsewhere = np.minimum.reduceat(np.where(stays | nowhere, np.inf, excess), starts)
+        given_up = np.minimum.reduceat(np.where(nowhere, excess, np.inf), starts)
+        leaving = np.where(best == blocks.none, 0.0, np.minimum(LEAVING * elsewhere, given_up))
+        adds = excess - np.where(stays, 0.0, leaving[group])
+        columns = (places, blocks.axis[options], blocks.takes[options], adds)
+        moves = list(zip(*(column.tolist() for column in columns), strict=True))
+        ends = np.append(starts, len(moves)).tolist()
+        return [
+            _Moves([move for move in moves[a:b] if move[0] != blocks.none], place, added)
+            for (a, b), place, added in zip(pairwise(ends), best.tolist(), leaving.tolist(), strict=True)
+        ]
 
     def _worth_left(self, block: Block) -> Floats:
         axes = [self._prices[row] * np.arange(int(self._room[row]) + 1) for row in block]
         return functools.reduce(np.add.outer, axes)
-
-    def _with(self, options: Indices, after: list[Floats], blocks: Blocks) -> list[Floats]:
-        """The tables with one more group to come."""
-        amounts, places = self.excess[options], blocks.block[options]
-        best = int(places[amounts.argmin()])
-        leaving = 0.0
-        tables = [*after, np.zeros(())]
-        if best != blocks.none:
-            elsewhere = amounts[(places != best) & (places != blocks.none)].min(initial=np.inf)
-            leaving = float(min(LEAVING * elsewhere, amounts[places == blocks.none].min(initial=np.inf)))
-        for place in set(places.tolist()) - {blocks.none}:
-            tables[place] = after[place] + (leaving if place == best else 0.0)
-        arriving = (amounts - np.where(places == best, 0.0, leaving)).tolist()
-        takes, axes = blocks.takes[options].tolist(), blocks.axis[options].tolist()
-        for place, axis, taken, amount in zip(places.tolist(), axes, takes, arriving, strict=True):
-            if place != blocks.none:
-                table, before = (tables[place].T, after[place].T) if axis else (tables[place], after[place])
-                np.minimum(table[taken:], before[: len(before) - taken] + amount, out=table[taken:])
-        return tables[:-1]

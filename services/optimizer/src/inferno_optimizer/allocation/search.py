@@ -225,19 +225,23 @@ class Search:
         left = (before.left[:, None] - self._takes[options]).ravel()
         guards = self._packing.guards
         kept = np.flatnonzero((more <= limits[0]) & (left & guards == guards))
-        left = left[kept]
-        fields = [tuple(self._packing.field(left, row) for row in block) for block in self._blocks.blocks]
-        rows = np.zeros((0, len(kept)))
-        for measure, so_far, tables, most in zip(self._measures, before.excess, to_come, limits, strict=True):
-            excess = so_far[kept // count] + measure.excess[options[kept % count]]
-            least = sum((table[field] for table, field in zip(tables, fields, strict=True)), excess)
-            within = np.flatnonzero(least <= most)
-            kept, left = kept[within], left[within]
-            fields = [tuple(slots[within] for slots in field) for field in fields]
-            rows = np.vstack([rows, excess, least])[:, within]
-        parent, option = kept // count, options[kept % count]
+        left, (parent, place) = left[kept], np.divmod(kept, count)
+        option = options[place]
+        slots = [tuple(self._packing.field(left, row) for row in block) for block in self._blocks.blocks]
+        excess = [
+            so_far[parent] + m.excess[option] for m, so_far in zip(self._measures, before.excess, strict=True)
+        ]
+        least = [
+            sum((table[fields] for table, fields in zip(tables, slots, strict=True)), so_far)
+            for tables, so_far in zip(to_come, excess, strict=True)
+        ]
+        ends = least[0] <= limits[0]
+        for amounts, most in zip(least[1:], limits[1:], strict=True):
+            ends &= amounts <= most
+        parent, option = parent[ends], option[ends]
         values = before.values[:, parent] + self._knapsack.values[:, option]
-        return _Partial(left, rows[::2], rows[1], values, parent, option)
+        found = np.array([amounts[ends] for amounts in excess])
+        return _Partial(left[ends], found, least[0][ends], values, parent, option)
 
     def _undominated(self, partial: _Partial) -> _Partial:
         """The best of those that leave the same slots: whatever completes one completes the others."""
