@@ -196,9 +196,17 @@ def _miss(choice: Sized, required_rpm: float) -> str | None:
     if choice.sizing.miss is not None:
         return choice.sizing.miss
     if required_rpm > MOST_REPLICAS * choice.sizing.capacity_rpm:
+        asked, check = f"{required_rpm:.6g} requests/min", "the load"
+        tokens_per_second, tokens = choice.pair.tokens_per_second, choice.pair.output_tokens
+        if (
+            tokens_per_second is not None
+            and tokens
+            and required_rpm * (1 - 1e-9) <= tokens_per_second * 60 / tokens
+        ):
+            asked, check = f"a target of {tokens_per_second:.6g} tokens/s, {asked}", "the target"
         return (
-            f"{required_rpm:.6g} requests/min at {choice.sizing.capacity_rpm:.3g} per replica need more than"
-            f" {MOST_REPLICAS:,} replicas; check the load and the profile's parameters"
+            f"{asked} at {choice.sizing.capacity_rpm:.3g} per replica need more than {MOST_REPLICAS:,}"
+            f" replicas; check {check} and the profile's parameters"
         )
     return None
 

@@ -151,7 +151,7 @@ def _outcome(decision: Decision) -> Outcome:
 
 def _reason(decision: Decision) -> PlanReason:
     variant, service = decision.variant, decision.service
-    if not service.required_met and _at_maximum(service, decision):
+    if not service.required_met and _at_maximum(decision):
         return PlanReason.MAXIMUM_REPLICAS
     if not service.required_met or decision.replicas < variant.min_replicas:
         return PlanReason.INSUFFICIENT_CAPACITY
@@ -162,10 +162,10 @@ def _reason(decision: Decision) -> PlanReason:
     return PlanReason.SHARED_DEMAND if decision.shared else PlanReason.SLO_BINDS
 
 
-def _at_maximum(service: Service, decision: Decision) -> bool:
+def _at_maximum(decision: Decision) -> bool:
     """Whether the variant's own maximum, not a lack of devices, is what keeps it from serving more."""
     maximum = decision.variant.max_replicas
-    return maximum is not None and decision.replicas >= maximum and service.capacity_rpm > 0
+    return maximum is not None and decision.replicas >= maximum
 
 
 def _with_performance(decisions: Sequence[Decision], policy: SizingPolicy) -> list[Decision]:

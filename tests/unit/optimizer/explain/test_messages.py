@@ -25,6 +25,7 @@ from inferno_shared.contracts import (
     LinearParameters,
     OneMore,
     Plan,
+    PlanReason,
     Policy,
     SaturationPolicy,
     TtftReading,
@@ -391,3 +392,25 @@ def test_an_accelerator_that_cannot_keep_the_slo_is_named_to_a_variant_that_may_
     slow = a_profile("G2", parameters=LinearParameters(alpha=900, beta=1))
     told = planned(mobile("v", profiles=[a_profile("H100"), slow]), Policy(), SEED_ACCELERATORS).message
     assert told.endswith("G2 cannot keep the SLO, or has no price.")
+
+
+def test_who_holds_devices_by_a_minimum_is_told_to_whom_more_important_goes_short() -> None:
+    """The free variant's minimum of three leaves one of four units, 37.5 requests/min take three."""
+    free = a_variant("free", namespace="x", model="granite-13b", service_class="Freemium", min_replicas=3)
+    plan = world(a_variant("premium"), free, h100=4)
+    assert "of which 3 by x/free (priority 10, its minimum) are used" in message(plan, "premium")
+
+
+def test_a_maximum_of_none_is_the_variants_own_limit_and_no_lack_of_devices() -> None:
+    [allocation] = world(a_variant(min_replicas=0, max_replicas=0, replicas=0), h100=4).allocations
+    assert allocation.reason is PlanReason.MAXIMUM_REPLICAS
+    assert "Add devices" not in allocation.message
+
+
+def test_a_throughput_target_beyond_all_replicas_is_named() -> None:
+    target = SEED_SERVICE_CLASSES[0].targets[0].model_copy(update={"tokens_per_second": 1e9})
+    classes = [SEED_SERVICE_CLASSES[0].model_copy(update={"targets": [target]})]
+    plan = make_plan(a_snapshot(variants=[a_variant()], service_classes=classes))
+    told = message(plan, a_variant().name)
+    assert "a target of 1e+09 tokens/s, 2.15" in told
+    assert "check the target and the profile's parameters" in told

@@ -18,11 +18,15 @@ HOLDERS_NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who uses how many units of a device; held variants have no priority: they come before all others."""
+    """Who uses how many units of a device; held variants have no priority: they come before all others.
+
+    `by_minimum`: with no more replicas than its minimum, which comes before any load.
+    """
 
     name: str
     priority: int | None
     gpus: int
+    by_minimum: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +163,14 @@ def _holders(device: str, decision: Decision, scarcity: Scarcity) -> str:
     choice = decision.choice
     mine = decision.replicas * choice.units if choice and choice.accelerator.device == device else 0
     rest = scarcity.used[device] - mine - sum(h.gpus for h in named)
-    told = ", ".join(
-        f"{h.gpus} by {h.name}" + (f" (priority {h.priority})" if h.priority is not None else " (held)")
-        for h in named
-    )
+    told = ", ".join(f"{h.gpus} by {h.name} ({_why(h)})" for h in named)
     return f", of which {told}" + (f" and {rest} by others" if rest else "") + " are used"
+
+
+def _why(holder: Holder) -> str:
+    if holder.priority is None:
+        return "held"
+    return f"priority {holder.priority}" + (", its minimum" if holder.by_minimum else "")
 
 
 def _needed(decision: Decision, scarcity: Scarcity) -> int:
