@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
+from inferno_optimizer.allocation.alike import Merged
 from inferno_optimizer.allocation.cores import SLACK, Exclusion, Prices
 from inferno_optimizer.allocation.linear import Linear
 from inferno_optimizer.allocation.program import Flags, Floats, OpenPart, Program
@@ -230,17 +231,19 @@ class Minimizer:
         part = self.program.open_part(objective, lower, upper)
         if part is None:
             return INFEASIBLE
-        values = lower.copy()
+        values, merged = lower.copy(), Merged.of(part)
         if len(part.columns):
-            hint = None if self._incumbent is None else self.program.completed(self._incumbent)[part.columns]
-            found = _branch(part, hint, effort, nodes, cuts=cuts)
+            hint = None
+            if self._incumbent is not None:
+                hint = merged.summed(self.program.completed(self._incumbent)[part.columns])
+            found = _branch(merged.part, hint, effort, nodes, cuts=cuts)
         else:
             found = Branched(np.zeros(0), part.constant, part.constant, proven=True)
         if found.infeasible:
             return INFEASIBLE
         if found.values is None:
             return Minimum(None, math.inf, found.bound, proven=False)
-        values[part.columns] = found.values
+        values[part.columns] = merged.spread(found.values, len(part.columns))
         self._incumbent = values
         return Minimum(values.tolist(), found.value, found.bound, proven=found.proven)
 

@@ -52,6 +52,15 @@ class OpenPart:
     row_lower: Floats
     row_upper: Floats
 
+    @property
+    def one_of(self) -> Flags:
+        """Rows sum of columns = 1."""
+        rows = len(self.row_lower)
+        ones = np.bincount(self.matrix.rows, self.matrix.coefficients == 1.0, rows)
+        length = np.bincount(self.matrix.rows, minlength=rows)
+        exact: Flags = (self.row_lower == 1.0) & (self.row_upper == 1.0) & (ones == length)
+        return exact
+
 
 class Program:
     """Columns with bounds, and rows; both are only ever added, but bounds change."""

@@ -77,7 +77,7 @@ class Choices:
     def of(cls, part: OpenPart, local: Flags) -> "Choices":
         """The choices in the rows that are `local`."""
         matrix, columns = part.matrix, len(part.columns)
-        chosen = _one_of(part, local)[matrix.rows]
+        chosen = (local & part.one_of)[matrix.rows]
         z = matrix.columns[chosen]
         is_z = np.bincount(z, minlength=columns) == 1
         y_entries, z_entries = _links(part, local, is_z)
@@ -91,15 +91,6 @@ class Choices:
         joining[y[y >= 0]] |= part.upper[y[y >= 0]] < most[y >= 0]
         group = np.unique(matrix.rows[chosen], return_inverse=True)[1]
         return cls(z, group, np.flatnonzero(np.diff(group, prepend=-1)), y[z], most[z], joining)
-
-
-def _one_of(part: OpenPart, local: Flags) -> Flags:
-    """Rows sum of z = 1."""
-    rows = len(part.row_lower)
-    ones = np.bincount(part.matrix.rows, part.matrix.coefficients == 1.0, rows)
-    length = np.bincount(part.matrix.rows, minlength=rows)
-    exact: Flags = local & (part.row_lower == 1.0) & (part.row_upper == 1.0) & (ones == length)
-    return exact
 
 
 def _links(part: OpenPart, local: Flags, is_z: Flags) -> tuple[Flags, Flags]:
