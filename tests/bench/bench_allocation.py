@@ -187,8 +187,8 @@ def result_of(
 
 def sized_problem(world: Snapshot) -> Problem:
     demands = demands_of(world)
-    candidates = candidates_of(demands.groups, world.accelerators, world.policy)
     nodes = None if world.policy.unlimited else nodes_of(world.inventory)
+    candidates = candidates_of(demands.groups, world.accelerators, world.policy, nodes)
     return problem_of(candidates.groups, world.accelerators, nodes, (), world.policy)
 
 

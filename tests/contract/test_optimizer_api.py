@@ -247,7 +247,7 @@ LIMITED: dict[str, Any] = {
         (edited(WHAT_IF, "service_classes.0.targets.0.itl_ms", 5), "InfeasibleSLO", "ITL target 5 ms cannot"),
         (edited(WHAT_IF, "variants.0.service_class", "Gold"), "InvalidConfiguration", "service_class Gold"),
         (edited(WHAT_IF, "accelerators", []), "InvalidConfiguration", "accelerators has no entry for H100"),
-        (edited(LIMITED, "variants.0.min_replicas", 5), "InsufficientCapacity", "3 replicas, 2 too few"),
+        (edited(LIMITED, "variants.0.min_replicas", 5), "InsufficientCapacity", "min_replicas 5 is more"),
     ],
     ids=["impossible SLO", "unknown class", "unknown accelerator", "minimum above capacity"],
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from inferno_optimizer.allocation.nodes import NO_NODES, Nodes
 from inferno_optimizer.demands import Group, Held
 from inferno_optimizer.queueing import Pair, Sizing, SizingPolicy, batch_size, size
 from inferno_shared.contracts import Accelerator, PlanReason, Policy, Problem, Profile, Variant
@@ -40,11 +41,13 @@ class Member:
     """A variant that takes part in its demand: the accelerators that it may run on, by name.
 
     `locked`: another variant's load of the same demand is unknown, so this one may grow but not shrink.
+    `minimum` replicas come before any load (`least_replicas`).
     """
 
     variant: Variant
     choices: tuple[Sized, ...]
     locked: bool
+    minimum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,13 @@ class _Choice:
 
 
 def candidates_of(
-    groups: Sequence[Group], accelerators: Sequence[Accelerator], policy: Policy, size: Size = size
+    groups: Sequence[Group],
+    accelerators: Sequence[Accelerator],
+    policy: Policy,
+    nodes: Mapping[str, Nodes] | None,
+    size: Size = size,
 ) -> Candidates:
-    """Size every usable (variant, accelerator) of the groups."""
+    """Size every usable (variant, accelerator) of the groups; `nodes` None: unlimited."""
     catalogue = {accelerator.name: accelerator for accelerator in accelerators}
     choices: list[_Choice] = []
     held: list[Held] = []
@@ -98,7 +105,17 @@ def candidates_of(
         cost = replica_cost(choice.variant, choice.accelerator, choice.profile)
         found = Sized(choice.accelerator, choice.profile, choice.pair, sizing, cost)
         sized.setdefault(choice.variant.key, []).append(found)
-    return _assembled(groups, sized, held, problems, policy)
+    return _assembled(groups, sized, held, problems, policy, nodes)
+
+
+def least_replicas(variant: Variant, room: int | None) -> int:
+    """Replicas that a variant gets before anybody's load is served: its minimum.
+
+    One that not even empty nodes have room for is a mistake, or nodes are lost: nobody else is to pay for
+    that. Then it is what runs, or one replica, without which a variant would have no metrics.
+    """
+    minimum = variant.min_replicas
+    return minimum if room is None or minimum <= room else min(minimum, max(1, variant.current.replicas))
 
 
 def replica_cost(variant: Variant, accelerator: Accelerator, profile: Profile) -> float:
@@ -115,6 +132,7 @@ def _assembled(
     held: list[Held],
     problems: list[Problem],
     policy: Policy,
+    nodes: Mapping[str, Nodes] | None,
 ) -> Candidates:
     assembled = []
     infeasible: dict[tuple[str, str], tuple[Sized, ...]] = {}
@@ -125,12 +143,32 @@ def _assembled(
             tried = sized.get(variant.key, ())
             able = tuple(choice for choice in tried if _miss(choice, required_rpm) is None)
             if able:
-                members.append(Member(variant, able, locked=group.unknown))
+                room = None if nodes is None else max(_room(choice, nodes) for choice in able)
+                minimum = least_replicas(variant, room)
+                members.append(Member(variant, able, group.unknown, minimum))
+                problems += _minimum_not_kept(variant, minimum, room)
             elif tried:
                 infeasible[variant.key] = tuple(tried)
                 held.append(Held(variant, PlanReason.INFEASIBLE_SLO, _misses(tried, required_rpm)))
         assembled.append(SizedGroup(group, required_rpm, tuple(members)))
     return Candidates(tuple(assembled), tuple(held), infeasible, tuple(problems))
+
+
+def _room(choice: Sized, nodes: Mapping[str, Nodes]) -> int:
+    """Replicas that empty nodes hold."""
+    return nodes.get(choice.accelerator.device, NO_NODES).slots(choice.units)
+
+
+def _minimum_not_kept(variant: Variant, minimum: int, room: int | None) -> Iterator[Problem]:
+    if minimum < variant.min_replicas:
+        yield Problem(
+            subject=f"VariantAutoscaling {variant.namespace}/{variant.name}",
+            reason=PlanReason.INVALID_CONFIGURATION.value,
+            message=(
+                f"min_replicas {variant.min_replicas} is more than the {room} for which all nodes have room:"
+                f" it counts as {minimum}, so that nobody else goes short for it; lower it, or add devices"
+            ),
+        )
 
 
 def _usable(variant: Variant, group: Group, catalogue: Mapping[str, Accelerator]) -> Iterator[_Choice]:

@@ -116,7 +116,7 @@ def _choosable(member: Member, catalogue: Mapping[str, Accelerator], *, idle: bo
             )
             for choice in (member.choices[:1] if member.locked else member.choices)
         ),
-        minimum=variant.min_replicas,
+        minimum=member.minimum,
         maximum=variant.max_replicas,
         floor=variant.current.replicas if member.locked else 0,
         current_accelerator=variant.current.accelerator,

@@ -83,7 +83,7 @@ class Decision:
     def kept_on_doubt(self) -> bool:
         """Whether only the unknown load of another variant of the demand keeps it from shrinking."""
         current = self.variant.current.replicas
-        if not self.member.locked or self.replicas != current or current <= self.variant.min_replicas:
+        if not self.member.locked or self.replicas != current or current <= self.member.minimum:
             return False
         return self.shared or (self.needed_alone or 0) < current
 
@@ -146,18 +146,18 @@ def _group_decisions(
 def _outcome(decision: Decision) -> Outcome:
     if decision.service.served_rpm >= decision.service.rate_rpm:
         return Outcome.SERVED
-    return Outcome.PARTIAL if decision.replicas > decision.variant.min_replicas else Outcome.UNSERVED
+    return Outcome.PARTIAL if decision.replicas > decision.member.minimum else Outcome.UNSERVED
 
 
 def _reason(decision: Decision) -> PlanReason:
-    variant, service = decision.variant, decision.service
+    minimum, service = decision.member.minimum, decision.service
     if not service.required_met and _at_maximum(decision):
         return PlanReason.MAXIMUM_REPLICAS
-    if not service.required_met or decision.replicas < variant.min_replicas:
+    if not service.required_met or decision.replicas < decision.variant.min_replicas:
         return PlanReason.INSUFFICIENT_CAPACITY
     if decision.kept_on_doubt:
         return PlanReason.UNKNOWN_LOAD
-    if not service.sized.required_rpm or (not decision.shared and decision.replicas == variant.min_replicas):
+    if not service.sized.required_rpm or (not decision.shared and decision.replicas == minimum):
         return PlanReason.MINIMUM_REPLICAS
     return PlanReason.SHARED_DEMAND if decision.shared else PlanReason.SLO_BINDS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from inferno_optimizer.allocation.nodes import NO_NODES, Items, Nodes
 from inferno_optimizer.allocation.packing import Room, most_packed
-from inferno_optimizer.candidates import SizedGroup, replica_cost
+from inferno_optimizer.candidates import SizedGroup, least_replicas, replica_cost
 from inferno_optimizer.demands import Held
 from inferno_shared.contracts import Accelerator, NodeInventory, Variant
 
@@ -109,7 +109,8 @@ def keeping(
         rooms[device] = Room(Nodes(nodes.get(device, NO_NODES).free, Nodes.of((), fixed).fixed), items)
     raised = []
     for k in kept:
-        more = max(0, k.held.variant.min_replicas - k.replicas)
+        room = None if k.device is None else nodes.get(k.device, NO_NODES).slots(k.units)
+        more = max(0, least_replicas(k.held.variant, room) - k.replicas)
         if k.device is not None:
             more = rooms[k.device].more(k.units, more)
             rooms[k.device].add(k.units, more)

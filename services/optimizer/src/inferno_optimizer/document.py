@@ -194,7 +194,7 @@ def _holders(findings: Findings) -> dict[str, list[Holder]]:
             gpus = decision.replicas * decision.choice.units
             name = "/".join(decision.variant.key)
             priority = decision.service.sized.group.priority
-            by_minimum = decision.replicas <= decision.variant.min_replicas
+            by_minimum = decision.replicas <= decision.member.minimum
             holders[decision.choice.accelerator.device].append(Holder(name, priority, gpus, by_minimum))
     for held in findings.held:
         if held.keeping.device is not None:

@@ -42,8 +42,8 @@ def make_plan(
     policy = snapshot.policy
     seconds = min(policy.time_limit_seconds, time_limit_seconds)
     demands = demands_of(snapshot)
-    candidates = candidates_of(demands.groups, snapshot.accelerators, policy, size)
     nodes = None if policy.unlimited else nodes_of(snapshot.inventory)
+    candidates = candidates_of(demands.groups, snapshot.accelerators, policy, nodes, size)
     locked = list(locked_of(candidates.groups))
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes, locked)
     problem = problem_of(candidates.groups, snapshot.accelerators, nodes, kept, policy)

@@ -312,11 +312,34 @@ def test_a_crowd_that_is_served_is_told_what_a_unit_would_save(policy: Saturatio
     assert plan.capacity[1].one_more is None
 
 
-def test_a_minimum_that_does_not_fit_is_named_and_no_other_accelerator_is_compared() -> None:
-    """Of 9 replicas at least, 4 have room, though two serve 25 requests/min on either accelerator."""
-    told = message(world(mobile("v", min_replicas=9), h100=4, a100=3), "v")
-    assert "There is room for 4 replicas, 5 too few for the minimum of 9." in told
+def test_a_minimum_that_does_not_fit_beside_others_is_named_and_no_other_accelerator_is_compared() -> None:
+    """Minimums of three each on four units of which neither variant needs more than two."""
+    plan = world(mobile("a", min_replicas=3), mobile("b", min_replicas=3), h100=4)
+    assert [a.replicas for a in plan.allocations] == [2, 2]
+    told = message(plan, "a")
+    assert "There is room for 2 replicas, 1 too few for the minimum of 3." in told
     assert told.endswith("Add devices, free some, or lower minReplicas.")
+
+
+def test_a_minimum_that_empty_nodes_cannot_hold_takes_nothing_from_others() -> None:
+    """Free's minimum of nine on four units counts as one: Premium gets the three beside it."""
+    premium = a_variant("premium")
+    free = a_variant("free", namespace="x", model="granite-13b", service_class="Freemium", rate_rpm=20)
+    plan = world(premium, free.model_copy(update={"min_replicas": 9}), h100=4)
+    assert plan.allocations[0].message == world(premium, free, h100=4).allocations[0].message
+    assert [a.replicas for a in plan.allocations] == [3, 1]
+    told = message(plan, "free")
+    assert "min_replicas 9 is more than all nodes have room for: it counts as 1, so that nobody else" in told
+    [problem] = plan.problems
+    assert problem.message.startswith("min_replicas 9 is more than the 4 for which all nodes have room:")
+    running = free.model_copy(update={"min_replicas": 9, "current": a_variant(replicas=2).current})
+    assert [a.replicas for a in world(premium, running, h100=4).allocations] == [2, 2]
+
+
+def test_a_minimum_that_is_not_kept_says_so_where_the_load_is_served() -> None:
+    told = message(world(a_variant(min_replicas=5), h100=4), a_variant().name)
+    assert "so that 3 replicas will do. At 12.5 per replica ITL is 21.48" in told
+    assert told.endswith("has 4 units. Add devices, or lower minReplicas.")
 
 
 def test_the_policy_is_no_reason_for_a_minimum_that_is_missed() -> None:
@@ -327,7 +350,7 @@ def test_the_policy_is_no_reason_for_a_minimum_that_is_missed() -> None:
 
 def test_a_short_demand_with_a_minimum_beyond_its_need_is_told_all_that_helps() -> None:
     told = message(world(a_variant(min_replicas=5), h100=2), a_variant().name)
-    assert "There is room for 2 replicas, 3 too few for the minimum of 5: 28.6177 requests/min" in told
+    assert "There is room for 2 replicas, 1 too few: 28.6177 requests/min" in told
     assert "Add devices, free some, lower minReplicas, or relax the SLO." in told
 
 

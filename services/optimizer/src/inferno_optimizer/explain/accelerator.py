@@ -98,7 +98,7 @@ def _stays(decision: Decision, choice: Sized, current_cost_per_hour: float) -> s
 
 def _short(decision: Decision) -> bool:
     """Whether its demand is not served in full, or it misses its minimum."""
-    return not decision.service.required_met or decision.replicas < decision.variant.min_replicas
+    return not decision.service.required_met or decision.replicas < decision.member.minimum
 
 
 def _may_serve(decision: Decision, choice: Sized) -> bool:
@@ -109,7 +109,7 @@ def _may_serve(decision: Decision, choice: Sized) -> bool:
 
 def _replicas(decision: Decision, choice: Sized) -> int:
     """Replicas that serve the whole demand on one accelerator."""
-    replicas = decision.variant.min_replicas
+    replicas = decision.member.minimum
     if decision.service.sized.required_rpm:
         replicas = max(replicas, replicas_alone(decision.service.sized, choice))
     return replicas

@@ -31,7 +31,8 @@ def explain(
         case PlanReason.MAXIMUM_REPLICAS:
             said += [_maximum(decision), _overload(decision, policy)]
         case PlanReason.INSUFFICIENT_CAPACITY:
-            said += [*shortage(decision, policy, scarcity), _overload(decision, policy)]
+            served = _prediction(decision, policy) if decision.service.required_met else ""
+            said += [served, *shortage(decision, policy, scarcity), _overload(decision, policy)]
         case PlanReason.MINIMUM_REPLICAS:
             said += [_minimum(decision), _prediction(decision, policy)]
         case PlanReason.UNKNOWN_LOAD:
@@ -100,7 +101,7 @@ def _one_less(decision: Decision, policy: Policy) -> str:
 
 def _not_provided_for(decision: Decision) -> str:
     """What one replica less would miss beside the targets, as the end of a sentence."""
-    service, choice, minimum = decision.service, decision.choice, decision.variant.min_replicas
+    service, choice, minimum = decision.service, decision.choice, decision.member.minimum
     required_rpm = service.sized.required_rpm
     left_rpm = service.capacity_rpm - (choice.sizing.capacity_rpm if choice else 0.0)
     if left_rpm < required_rpm * FULL:
@@ -109,7 +110,7 @@ def _not_provided_for(decision: Decision) -> str:
 
 
 def _minimum(decision: Decision) -> str:
-    minimum = decision.variant.min_replicas
+    minimum = decision.member.minimum
     return f"The minimum of {replicas_of(minimum)} is kept." if minimum else ""
 
 

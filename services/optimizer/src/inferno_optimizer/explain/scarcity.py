@@ -43,28 +43,20 @@ class Scarcity:
 
 def shortage(decision: Decision, policy: Policy, scarcity: Scarcity) -> Iterator[str]:
     """Sentences for a variant whose demand is not served in full, or that misses its minimum."""
-    service = decision.service
-    got = f"There is room for {replicas_of(decision.replicas) if decision.replicas else 'no replica'}"
-    minimum = decision.variant.min_replicas
-    needed = _needed(decision, scarcity)
-    if max(needed, minimum) > decision.replicas:
-        got += f", {max(needed, minimum) - decision.replicas} too few"
-    if minimum > max(needed, decision.replicas):
-        got += f" for the minimum of {minimum}"
-    stopped = decision.outcome is Outcome.UNSERVED and decision.replicas >= minimum
-    if stopped and policy.saturation_policy is SaturationPolicy.NONE:
-        got += ", as saturation policy None serves a demand in full or not beyond its minimum"
-    unserved_rpm = service.rate_rpm - service.served_rpm
-    if unserved_rpm > NOTHING:
-        by = f" by the {len(service.sized.members)} variants of this demand" if decision.shared else ""
-        got += f": {service.served_rpm:.6g} requests/min are served within the SLO{by},"
-        got += f" {unserved_rpm:.6g} are not"
-    yield f"{got}."
+    minimum, wanted = decision.member.minimum, decision.variant.min_replicas
+    short = not decision.service.required_met or decision.replicas < minimum
+    if minimum < wanted:
+        yield (
+            f"min_replicas {wanted} is more than all nodes have room for: it counts as {minimum}, so that"
+            " nobody else goes short for it."
+        )
+    if short:
+        yield _room_for(decision, policy, scarcity)
     choices = [decision.choice] if decision.choice else decision.member.choices
     yield from _devices(sorted({choice.accelerator.device for choice in choices}), decision, scarcity)
-    helps = ["Add devices", "free some"]
-    helps += ["lower minReplicas"] if minimum > decision.replicas else []
-    helps += [] if service.required_met else ["relax the SLO"]
+    helps = ["Add devices", *(["free some"] if short else [])]
+    helps += ["lower minReplicas"] if wanted > decision.replicas else []
+    helps += [] if decision.service.required_met else ["relax the SLO"]
     yield f"{', '.join(helps[:-1])}, or {helps[-1]}."
 
 
@@ -133,6 +125,26 @@ def _change(growth: Growth) -> str:
         return " and ".join([*told, f"save {saves:.6g} cents/h"])
     price = f" for {-saves:.6g} cents/h" if saves < -NOTHING else ""
     return (" and ".join(told) or "serve more evenly") + price
+
+
+def _room_for(decision: Decision, policy: Policy, scarcity: Scarcity) -> str:
+    """What there is room for, what is too few, and what of the load is not served."""
+    service, minimum = decision.service, decision.member.minimum
+    got = f"There is room for {replicas_of(decision.replicas) if decision.replicas else 'no replica'}"
+    needed = _needed(decision, scarcity)
+    if max(needed, minimum) > decision.replicas:
+        got += f", {max(needed, minimum) - decision.replicas} too few"
+    if minimum > max(needed, decision.replicas):
+        got += f" for the minimum of {minimum}"
+    stopped = decision.outcome is Outcome.UNSERVED and decision.replicas >= minimum
+    if stopped and policy.saturation_policy is SaturationPolicy.NONE:
+        got += ", as saturation policy None serves a demand in full or not beyond its minimum"
+    unserved_rpm = service.rate_rpm - service.served_rpm
+    if unserved_rpm > NOTHING:
+        by = f" by the {len(service.sized.members)} variants of this demand" if decision.shared else ""
+        got += f": {service.served_rpm:.6g} requests/min are served within the SLO{by},"
+        got += f" {unserved_rpm:.6g} are not"
+    return f"{got}."
 
 
 def _devices(devices: Sequence[str], decision: Decision, scarcity: Scarcity) -> Iterator[str]:
