@@ -142,6 +142,14 @@ def test_a_held_variant_is_raised_to_its_minimum_only_on_a_node_with_room() -> N
     assert found["new"].replicas == 1
 
 
+def test_a_held_variant_is_not_raised_to_a_minimum_that_empty_nodes_cannot_hold() -> None:
+    """Six replicas of 4 have room on the nodes: a minimum of 6 is kept, one of 7 counts as one."""
+    for minimum, replicas in ((6, 6), (7, 1)):
+        new = wide("new", rate_rpm=None, replicas=0, min_replicas=minimum)
+        _, found = planned(new, inventory=nodes(8, 8, 8))
+        assert found["new"].replicas == replicas
+
+
 def test_a_plan_without_limits_shows_no_placement() -> None:
     assert make_plan(a_snapshot()).placement == []
 
