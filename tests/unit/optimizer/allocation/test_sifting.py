@@ -10,7 +10,7 @@ from inferno_optimizer.allocation import sifting
 from inferno_optimizer.allocation.linear import Linear, Variable, total
 from inferno_optimizer.allocation.program import Floats, OpenPart, Program
 from inferno_optimizer.allocation.sifting import Choices, Sifting, relax_large
-from inferno_optimizer.allocation.solver import Relaxed, relax
+from inferno_optimizer.allocation.solver import Relaxed, Unsolved, relax
 
 GROUPS = 300
 HALF = 0.5
@@ -46,7 +46,7 @@ def crowd(seed: int, room: float, *, odd: int = 0) -> OpenPart:
     return part
 
 
-def sifted(part: OpenPart) -> Relaxed | bool | None:
+def sifted(part: OpenPart) -> Relaxed | Unsolved:
     connecting = np.bincount(part.matrix.rows) > sifting.CONNECTING
     return Sifting(part, Choices.of(part, ~connecting), np.flatnonzero(connecting)).solve(lambda: 30.0, None)
 
@@ -89,8 +89,8 @@ def test_reduced_costs_bound_every_solution(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_too_little_room_is_proven(seed: int) -> None:
     part = crowd(seed, 0.2)
-    assert relax(part, 30.0, None) is False
-    assert sifted(part) is False
+    assert relax(part, 30.0, None) is Unsolved.INFEASIBLE
+    assert sifted(part) is Unsolved.INFEASIBLE
 
 
 def test_small_relaxations_are_solved_at_once() -> None:

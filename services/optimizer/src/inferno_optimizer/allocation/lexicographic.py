@@ -19,7 +19,7 @@ from inferno_optimizer.allocation.cores import SLACK, Exclusion, Prices
 from inferno_optimizer.allocation.linear import Linear
 from inferno_optimizer.allocation.program import Flags, Floats, OpenPart, Program
 from inferno_optimizer.allocation.sifting import relax_large
-from inferno_optimizer.allocation.solver import Branched, Relaxed, branch
+from inferno_optimizer.allocation.solver import Branched, Relaxed, Unsolved, branch
 
 CORE_GROWTH: Final = 8
 TRIAL_NODES: Final = 50
@@ -123,9 +123,9 @@ class Minimizer:
         self, objective: Linear, free: Flags, lower: Floats, upper: Floats, effort: Effort
     ) -> Minimum:
         relaxed = self._relaxation(objective, lower, upper, effort)
-        if relaxed is False:
+        if relaxed is Unsolved.INFEASIBLE:
             return INFEASIBLE
-        if relaxed is True:
+        if relaxed is Unsolved.NOT_IN_TIME:
             return self._branch_and_bound(objective, lower, upper, effort)
         costs = self.program.costs(objective)
         prices = Prices.of(relaxed, free, costs, self.program.integer)
@@ -187,7 +187,9 @@ class Minimizer:
             core.fix(core_lower, core_upper, spared=np.abs(np.array(known) - at_bound) > HALF)
         return self._branch_and_bound(objective, core_lower, core_upper, effort, nodes, cuts=cuts)
 
-    def _relaxation(self, objective: Linear, lower: Floats, upper: Floats, effort: Effort) -> Relaxed | bool:
+    def _relaxation(
+        self, objective: Linear, lower: Floats, upper: Floats, effort: Effort
+    ) -> Relaxed | Unsolved:
         """Solve the linear relaxation.
 
         Choices among 0 and 1 lose their upper bound, which (2) implies, so that the whole price of deviating
@@ -198,9 +200,9 @@ class Minimizer:
             objective, lower, np.where(choices, np.inf, upper), np.zeros(len(lower), bool)
         )
         if part is None:
-            return False
+            return Unsolved.INFEASIBLE
         relaxed = relax_large(part, lambda: effort.left_seconds, effort.interrupter)
-        if isinstance(relaxed, bool):
+        if isinstance(relaxed, Unsolved):
             return relaxed
         reduced, values = np.zeros(len(lower)), lower.copy()
         reduced[part.columns], values[part.columns] = relaxed.reduced, relaxed.values

@@ -18,7 +18,7 @@ import numpy as np
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation.program import Flags, Floats, Indices, Matrix, OpenPart
-from inferno_optimizer.allocation.solver import Relaxed, relax
+from inferno_optimizer.allocation.solver import Relaxed, Unsolved, relax
 
 LEAST_COLUMNS: Final = 20_000
 """Smaller relaxations are solved at once."""
@@ -46,7 +46,7 @@ NOISE: Final = 1e-9
 
 def relax_large(
     part: OpenPart, left_seconds: Callable[[], float], interrupter: SolveInterrupter | None
-) -> Relaxed | bool:
+) -> Relaxed | Unsolved:
     """`solver.relax`, sooner where the part is large and mostly choices."""
     connecting = np.bincount(part.matrix.rows, minlength=len(part.row_lower)) > CONNECTING
     connecting &= part.row_lower == -np.inf
@@ -54,7 +54,7 @@ def relax_large(
         choices = Choices.of(part, ~connecting)
         if 2 * np.count_nonzero(choices.joining) < len(part.columns):
             found = Sifting(part, choices, np.flatnonzero(connecting)).solve(left_seconds, interrupter)
-            if found is not None:
+            if found is not Unsolved.NOT_IN_TIME:
                 return found
     return relax(part, left_seconds(), interrupter)
 
@@ -160,8 +160,8 @@ class Sifting:
 
     def solve(
         self, left_seconds: Callable[[], float], interrupter: SolveInterrupter | None
-    ) -> Relaxed | bool | None:
-        """The whole relaxation; False: it is infeasible, None: it was not solved so."""
+    ) -> Relaxed | Unsolved:
+        """The whole relaxation; not in time: it was not solved so."""
         amounts = np.abs(self._part.costs[self._part.costs != 0])
         usual, largest = (float(np.median(amounts)), float(amounts.max())) if len(amounts) else (1.0, 1.0)
         penalty = PENALTY * largest / self._unit
@@ -170,13 +170,13 @@ class Sifting:
         for _ in range(MOST_ROUNDS):
             master = self._master(active, proposals, penalty)
             found = relax(master.part, left_seconds(), interrupter)
-            if isinstance(found, bool):
-                return None if found else False
+            if isinstance(found, Unsolved):
+                return found
             _, of_shares, worth, _ = master.split(found.reduced)
             prices = np.maximum(0.0, worth)
             missing = bool(np.any(master.split(found.values)[-1] > NOISE * self._unit))
             if missing and self._too_little(prices):
-                return False
+                return Unsolved.INFEASIBLE
             response = self._response(prices)
             mixed = master.costs + prices @ master.uses - of_shares[:CLUSTERS]
             lost = float(mixed.sum() - response.least[~active].sum())
@@ -189,7 +189,7 @@ class Sifting:
             active[np.argsort(response.close, kind="stable")[:CLOSE]] = True
             if np.count_nonzero(changed) < MOST_CHANGED:
                 active |= changed
-        return None
+        return Unsolved.NOT_IN_TIME
 
     def _joining(self) -> Flags:
         """Groups that are handed to the solver from the start."""

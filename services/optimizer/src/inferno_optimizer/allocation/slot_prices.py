@@ -13,7 +13,7 @@ from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation.knapsack import Knapsack
 from inferno_optimizer.allocation.program import Floats, Matrix, OpenPart
-from inferno_optimizer.allocation.solver import relax
+from inferno_optimizer.allocation.solver import Unsolved, relax
 
 EXTRA_SLOTS: Final = 1e-6
 """What such a column may add: next to nothing, so that the solution in question stays the same."""
@@ -33,8 +33,8 @@ def slot_prices(
     seconds: float,
     interrupter: SolveInterrupter | None,
     kept: Sequence[tuple[Floats, float]] = (),
-) -> SlotPrices | bool:
-    """Prices for these values of the options; False: there is no solution, True: not found in time.
+) -> SlotPrices | Unsolved:
+    """Prices for these values of the options.
 
     Without values: how much of the room has to be taken is minimised, and a slot is worth a share of it all.
     `kept` are other values of the options, of which the sum is to be no larger than the number.
@@ -63,6 +63,6 @@ def slot_prices(
         row_upper=sides,
     )
     relaxed = relax(part, seconds, interrupter)
-    if isinstance(relaxed, bool):
+    if isinstance(relaxed, Unsolved):
         return relaxed
     return SlotPrices(relaxed.bound, np.maximum(0.0, -relaxed.reduced[options : options + rows]))

@@ -20,7 +20,7 @@ from inferno_optimizer.allocation.saturation import choosing_steps, rationing_st
 from inferno_optimizer.allocation.search import Search
 from inferno_optimizer.allocation.sequence import Outcome
 from inferno_optimizer.allocation.slot_prices import SlotPrices, slot_prices
-from inferno_optimizer.allocation.solver import InterruptedSolveError
+from inferno_optimizer.allocation.solver import InterruptedSolveError, Unsolved
 
 MOST_DEMANDS: Final = 60
 MOST_CHOICES: Final = 4_000
@@ -122,7 +122,7 @@ def _go_on(effort: Effort) -> None:
 def _relaxed(knapsack: Knapsack, values: Floats | None, effort: Effort) -> SlotPrices | None:
     """`slot_prices`; None: there is no solution."""
     found = slot_prices(knapsack, values, effort.left_seconds, effort.interrupter)
-    if found is True:
+    if found is Unsolved.NOT_IN_TIME:
         raise NotSmallError
     return found if isinstance(found, SlotPrices) else None
 

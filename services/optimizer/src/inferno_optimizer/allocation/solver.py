@@ -6,6 +6,7 @@ goes to MathOpt's core as the message that its own Python model would have made 
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +40,13 @@ class InterruptedSolveError(Exception):
     """Nobody waits for the solution any more."""
 
 
+class Unsolved(Enum):
+    """Why there is no solution of a relaxation."""
+
+    INFEASIBLE = "proven to have none"
+    NOT_IN_TIME = "none was found"
+
+
 @dataclass(frozen=True, slots=True)
 class Relaxed:
     """A solved linear relaxation; `reduced` costs and `values` by column of the open part."""
@@ -59,14 +67,14 @@ class Branched:
     infeasible: bool = False
 
 
-def relax(part: OpenPart, seconds: float, interrupter: SolveInterrupter | None) -> Relaxed | bool:
-    """Solve a part whose columns are all continuous; False: it is infeasible, True: it was not solved."""
+def relax(part: OpenPart, seconds: float, interrupter: SolveInterrupter | None) -> Relaxed | Unsolved:
+    """Solve a part whose columns are all continuous."""
     params = mathopt.SolveParameters(time_limit=_limit(seconds), threads=1).to_proto()
     answer = _solve(part, parameters_pb2.SOLVER_TYPE_GLOP, params, None, interrupter)
     if answer.termination.reason == result_pb2.TERMINATION_REASON_INFEASIBLE:
-        return False
+        return Unsolved.INFEASIBLE
     if answer.termination.reason != OPTIMAL:
-        return True
+        return Unsolved.NOT_IN_TIME
     count, [solution, *_] = len(part.columns), answer.solutions
     return Relaxed(
         _objective(answer),

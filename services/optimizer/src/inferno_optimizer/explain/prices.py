@@ -29,7 +29,7 @@ from inferno_optimizer.allocation.nodes import Slots
 from inferno_optimizer.allocation.objectives import Kind, Objective, places_of, value_of
 from inferno_optimizer.allocation.saturation import choosing_steps, minimum_steps, rationing_steps
 from inferno_optimizer.allocation.slot_prices import EXTRA_SLOTS, slot_prices
-from inferno_optimizer.allocation.solver import Relaxed, relax
+from inferno_optimizer.allocation.solver import Relaxed, Unsolved, relax
 
 NOTHING: Final = 1e-6
 SLACK: Final = 1e-7
@@ -153,7 +153,7 @@ class Mixture:
             return None
         values = self._knapsack.values[0]
         found = slot_prices(self._knapsack, values, seconds, interrupter, self._kept)
-        if isinstance(found, bool):
+        if isinstance(found, Unsolved):
             return None
         rows = zip(self._choices.rows, found.prices.tolist(), strict=True)
         prices = ((device, slots, price) for (device, slots), price in rows)
