@@ -5,7 +5,7 @@ Nothing unverified gets past here: a solution with a violation, or a solver that
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
@@ -67,11 +67,7 @@ def problem_of(
             priority=sized.group.priority,
             rate_rpm=sized.required_rpm,
             variants=tuple(
-                replace(
-                    _choosable(m, catalogue, idle=not sized.required_rpm),
-                    unplaced=unplaced.get(m.variant.key, 0),
-                )
-                for m in sized.members
+                _choosable(m, catalogue, unplaced, idle=not sized.required_rpm) for m in sized.members
             ),
         )
         for sized in groups
@@ -86,8 +82,9 @@ def choose(
     time_limit_seconds: float,
     interrupter: SolveInterrupter | None = None,
     clock: Callable[[], float] = time.monotonic,
+    scarce: set[str] | None = None,
 ) -> Chosen | Refused:
-    """Solve and verify.
+    """Solve and verify; `scarce` are the problem's scarce devices, where they are known.
 
     Raises:
         InterruptedSolveError: the interrupter was triggered.
@@ -95,14 +92,26 @@ def choose(
     if interrupter is not None and interrupter.interrupted:
         raise InterruptedSolveError
     try:
-        solution = solve(problem, time_limit_seconds=time_limit_seconds, interrupter=interrupter, clock=clock)
+        solution = solve(
+            problem,
+            time_limit_seconds=time_limit_seconds,
+            interrupter=interrupter,
+            clock=clock,
+            scarce=scarce,
+        )
     except SolverError as error:
         return Refused((str(error),))
     violations = verify(problem, solution)
     return Refused(tuple(violations)) if violations else Chosen(problem, solution)
 
 
-def _choosable(member: Member, catalogue: Mapping[str, Accelerator], *, idle: bool) -> Choosable:
+def _choosable(
+    member: Member,
+    catalogue: Mapping[str, Accelerator],
+    unplaced: Mapping[tuple[str, str], int],
+    *,
+    idle: bool,
+) -> Choosable:
     variant = member.variant
     return Choosable(
         key=variant.key,
@@ -122,4 +131,5 @@ def _choosable(member: Member, catalogue: Mapping[str, Accelerator], *, idle: bo
         current_accelerator=variant.current.accelerator,
         current_replicas=variant.current.replicas,
         current_cost_per_hour=current_cost(variant, catalogue) * variant.current.replicas,
+        unplaced=unplaced.get(variant.key, 0),
     )

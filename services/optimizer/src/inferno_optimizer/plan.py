@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
+from inferno_optimizer.allocation.components import scarce_devices
 from inferno_optimizer.allocation.limits import inexact_devices
 from inferno_optimizer.audit import audit
 from inferno_optimizer.candidates import Size, candidates_of
@@ -47,10 +48,11 @@ def make_plan(
     locked = list(locked_of(candidates.groups))
     kept = keeping([*demands.held, *candidates.held], snapshot.accelerators, nodes, locked)
     problem = problem_of(candidates.groups, snapshot.accelerators, nodes, kept, policy)
-    questions = questions_of(problem, asked=policy.one_more_unit)
+    scarce = scarce_devices(problem)
+    questions = questions_of(problem, scarce, asked=policy.one_more_unit)
     seconds = max(0.0, seconds - 2 * (clock() - begun))
     kept_seconds = seconds * share_of_time(questions)
-    chosen = choose(problem, seconds - kept_seconds, interrupter, clock)
+    chosen = choose(problem, seconds - kept_seconds, interrupter, clock, scarce)
     if not isinstance(chosen, Chosen):
         return _all_held(snapshot, demands, chosen.violations)
     wishes = wishes_of(chosen)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inferno_optimizer.queueing import Pair, SizingPolicy, batch_size
 from inferno_optimizer.queueing.block import CELLS_PER_BLOCK, blocks
-from inferno_optimizer.queueing.geometric import mean_index, scaled_sum
+from inferno_optimizer.queueing.geometric import mean_index, scaled_sums
 from inferno_optimizer.queueing.models import MODELS, ChunkedPrefillModel
 from inferno_optimizer.queueing.readings import ITL_READINGS, TTFT_READINGS
 from inferno_optimizer.queueing.root import last_not_above_zero
@@ -34,12 +34,13 @@ def test_tail_sums_equal_their_terms(log_ratio: float, terms: int) -> None:
     total = math.fsum(weights)
     mean = math.fsum(j * w for j, w in enumerate(weights)) / total
     theta, m = np.array([log_ratio]), np.array([float(terms)])
-    assert scaled_sum(theta, m)[0] == pytest.approx(total, rel=1e-10)
+    assert scaled_sums(theta, m)[0][0] == pytest.approx(total, rel=1e-10)
+    assert scaled_sums(theta, m - 1)[1][0] == pytest.approx(total, rel=1e-10)
     assert mean_index(theta, m)[0] == pytest.approx(mean, rel=1e-9, abs=1e-13)
 
 
 def test_no_terms_sum_to_nothing() -> None:
-    assert scaled_sum(np.array([0.0, 0.5, -0.5]), np.zeros(3)).tolist() == [0, 0, 0]
+    assert scaled_sums(np.array([0.0, 0.5, -0.5]), np.zeros(3))[0].tolist() == [0, 0, 0]
 
 
 @given(

@@ -91,11 +91,13 @@ def solve(
     interrupter: SolveInterrupter | None = None,
     clock: Callable[[], float] = time.monotonic,
     core: Core = DEFAULT_CORE,
+    scarce: set[str] | None = None,
 ) -> Solution:
     """Best plan for the problem. Same problem, same plan, unless the time limit cuts in.
 
     Every variant has an assignment in the answer. `Stage.status` tells proven optima from incumbents
-    ("feasible", with bound and gap) and from plans made without the solver ("fallback"). `core` is for tests.
+    ("feasible", with bound and gap) and from plans made without the solver ("fallback"). `scarce` are the
+    problem's `components.scarce_devices`, where they are known; `core` is for tests.
 
     Raises:
         InterruptedSolveError: the interrupter was triggered; from any thread, at any time.
@@ -104,13 +106,14 @@ def solve(
     effort = Effort(clock() + time_limit_seconds, clock, interrupter, core)
     alone = {d.key: best_alone(d, places) if effort.left_seconds > 0 else None for d in problem.demands}
     outcomes: list[Outcome] = []
-    for part in _parts(problem):
+    parts = _parts(problem, scarce)
+    for part in parts:
         outcome = _together(part, [alone[d.key] for d in part.demands], places, effort)
         outcomes.append(outcome or _placed(part, places, effort))
     solution = _solution(problem, outcomes, effort)
     if solution is None:  # the time was over before the packing was found: a plan that needs no search
         over = effort.part(0.0)
-        solution = _solution(problem, [_by_program(p, places, over) for p in _parts(problem)], over)
+        solution = _solution(problem, [_by_program(p, places, over) for p in parts], over)
     if solution is None:
         raise SolverError("the solver's plan cannot be placed on the nodes")
     return replace(solution, alone={key: found for key, found in alone.items() if found is not None})
@@ -128,11 +131,11 @@ def _solution(problem: Problem, outcomes: Sequence[Outcome], effort: Effort) -> 
     return Solution(assignments, _merge(problem, [o.stages for o in outcomes]), placement, priced=priced)
 
 
-def _parts(problem: Problem) -> Iterable[Problem]:
+def _parts(problem: Problem, scarce: set[str] | None) -> list[Problem]:
     """Problems that do not influence each other; fairness over all demands is one problem."""
     if problem.capacity is not None and problem.rationing not in SEPARABLE:
         return [problem]
-    return [part_of(problem, *demands) for demands in components(problem)]
+    return [part_of(problem, *demands) for demands in components(problem, scarce)]
 
 
 def _together(

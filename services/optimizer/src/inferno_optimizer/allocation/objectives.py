@@ -61,19 +61,25 @@ def value_of(objective: Objective, problem: Problem, assignments: Assignments, p
 
 def demand_value(kind: Kind, demand: Demand, assignments: Assignments, places: Places) -> float:
     """One demand's part of an objective."""
-    match kind:
-        case Kind.NOT_FULL:
-            return 0.0 if is_full(demand, assignments) else demand.servable_rpm
-        case Kind.UNSERVED:
-            return unserved_rpm(demand, assignments)
-        case Kind.MINIMUM_MISSED:
-            return sum(max(0, v.minimum - assignments[v.key].replicas) for v in demand.variants)
-        case Kind.COST:
-            return sum(cost_with_switching(v, assignments[v.key]) for v in demand.variants)
-        case Kind.CHANGES:
-            return sum(replicas_changed(v, assignments[v.key]) for v in demand.variants)
-        case Kind.NAME_ORDER:
-            return sum(_order(v, assignments[v.key], places[v.key]) for v in demand.variants)
+    if kind is Kind.UNSERVED:
+        return unserved_rpm(demand, assignments)
+    if kind is Kind.NOT_FULL:
+        return 0.0 if is_full(demand, assignments) else demand.servable_rpm
+    value = 0.0
+    for variant in demand.variants:
+        value += _variant_value(kind, variant, assignments[variant.key], places)
+    return value
+
+
+def _variant_value(kind: Kind, variant: Variant, assignment: Assignment, places: Places) -> float:
+    """One variant's part of an objective that is a sum over variants."""
+    if kind is Kind.COST:
+        return cost_with_switching(variant, assignment)
+    if kind is Kind.CHANGES:
+        return replicas_changed(variant, assignment)
+    if kind is Kind.NAME_ORDER:
+        return _order(variant, assignment, places[variant.key])
+    return max(0, variant.minimum - assignment.replicas)
 
 
 def capacity_rpm(demand: Demand, assignments: Assignments) -> float:

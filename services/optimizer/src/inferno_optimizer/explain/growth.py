@@ -19,7 +19,7 @@ from typing import Final, Literal
 from ortools.util.python.solve_interrupter import SolveInterrupter
 
 from inferno_optimizer.allocation import Nodes, Problem, Rationing, Solution, SolverError, solve
-from inferno_optimizer.allocation.components import components, scarce_devices
+from inferno_optimizer.allocation.components import components
 from inferno_optimizer.allocation.objectives import Kind, Objective, places_of, served_share, value_of
 from inferno_optimizer.allocation.saturation import choosing_steps, minimum_steps, rationing_steps
 from inferno_optimizer.candidates import SizedGroup
@@ -82,12 +82,11 @@ class Question:
         return sorted({c.units for c in candidates if c.device == self.device}, reverse=True)
 
 
-def questions_of(problem: Problem, *, asked: bool | None) -> list[Question]:
-    """What is worth finding out; `asked` is `policy.one_more_unit`. Nothing without limits."""
+def questions_of(problem: Problem, scarce: set[str], *, asked: bool | None) -> list[Question]:
+    """What is worth finding out about scarce devices; `asked` is `policy.one_more_unit`."""
     if asked is False or problem.capacity is None:
         return []
     most = MOST_COMPETING if asked else FEW
-    scarce = scarce_devices(problem)
     together = [problem.demands] if problem.rationing in TOGETHER else components(problem, scarce)
     exact: list[Question] = []
     priced: list[Question] = []

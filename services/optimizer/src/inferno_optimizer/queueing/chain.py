@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from inferno_optimizer.queueing.arrays import FloatArray
-from inferno_optimizer.queueing.geometric import mean_index, scaled_sum
+from inferno_optimizer.queueing.geometric import mean_index, scaled_sums
 
 _REST = -460.0  # log of the load, relative to mu(1), that stands for no load at all: about 1e-200
 
@@ -77,8 +77,9 @@ class Chain:
         np.exp(weights, out=weights)
         below_n, requests_below_n = (weights @ self._moment_basis).T
         log_n = log_weight_n - largest
-        tail = np.exp(log_n + self.room * growth) * scaled_sum(theta, self.room + 1)
-        tail_accepting = np.exp(log_n + (self.room - 1) * growth) * scaled_sum(theta, self.room)
+        sum_accepting, sum_all = scaled_sums(theta, self.room)
+        tail = np.exp(log_n + self.room * growth) * sum_all
+        tail_accepting = np.exp(log_n + (self.room - 1) * growth) * sum_accepting
         return State(
             chain=self,
             theta=theta,

@@ -10,14 +10,16 @@ from inferno_optimizer.queueing.arrays import FloatArray
 _SERIES_BELOW = 0.5
 
 
-def scaled_sum(log_ratio: FloatArray, terms: FloatArray) -> FloatArray:
-    """Sum of r^j over j = 0 .. terms - 1, with r = exp(-|log_ratio|): between 0 and `terms`.
+def scaled_sums(log_ratio: FloatArray, terms: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sums of r^j over j = 0 .. terms - 1, and over one term more, with r = exp(-|log_ratio|).
 
     For q > 1 the sum of q^j is q^(terms - 1) times this (the same terms counted from the largest).
     """
     a = -np.abs(log_ratio)
     flat = a == 0
-    return np.where(flat, terms, np.expm1(terms * a) / np.expm1(np.where(flat, -1.0, a)))
+    divisor, more = np.expm1(np.where(flat, -1.0, a)), terms + 1
+    fewer_sum = np.where(flat, terms, np.expm1(terms * a) / divisor)
+    return fewer_sum, np.where(flat, more, np.expm1(more * a) / divisor)
 
 
 def mean_index(log_ratio: FloatArray, terms: FloatArray) -> FloatArray:
